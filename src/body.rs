@@ -1,0 +1,365 @@
+//! The machine that verifies a body, whatever its mode.
+//!
+//! It is made by `Verified::into_body` alone, owns all it needs and is fed slices as they arrive.
+//! It does no I/O and keeps no data. What has been fed is not proven before the machine says so:
+//! with a digest nothing is proven before [`finish`](BodyVerifier::finish).
+//!
+//! Amazon S3 API Reference, "Authenticating Requests: Using the Authorization Header":
+//! `x-amz-content-sha256`.
+
+use core::fmt;
+
+use crate::crypto::{DIGEST_LEN, Sha256};
+
+/// Verifies a body while it arrives.
+///
+/// Feed it every byte of the body, write what comes out aside, and commit on the
+/// [`VerifiedBody`] that `finish` gives. A machine that has failed stays failed.
+///
+/// There is no other way to one than a verified head:
+///
+/// ```compile_fail
+/// let body = countersign::BodyVerifier { mode: todo!() };
+/// ```
+///
+/// ```
+/// # use countersign::*;
+/// # fn store(head: Verified<'_>, chunks: &[&[u8]], file: &mut Vec<u8>) -> Result<VerifiedBody, BodyError> {
+/// let mut body = head.into_body();
+/// for mut input in chunks.iter().copied() {
+///     while !input.is_empty() {
+///         let fed = body.feed(input)?;
+///         if let Event::Data(data) = fed.event {
+///             file.extend_from_slice(data.into_unverified()); // written aside ...
+///         }
+///         input = &input[fed.consumed..];
+///     }
+/// }
+/// body.finish() // ... and committed only now
+/// # }
+/// ```
+#[must_use = "a body is verified only when `finish` says so"]
+pub struct BodyVerifier {
+    mode: Mode,
+    /// What `Content-Length` announced, if it did.
+    announced: Option<u64>,
+    /// Bytes taken so far.
+    len: u64,
+    failed: Option<BodyError>,
+}
+
+/// How the body is bound to the signature.
+enum Mode {
+    /// The signature covers the digest.
+    Digest { declared: [u8; DIGEST_LEN], hash: Sha256 },
+    /// The signature covers the digest, and the body has been hashed before the head was verified.
+    Whole { declared: [u8; DIGEST_LEN], computed: [u8; DIGEST_LEN] },
+    /// Nothing covers the body.
+    Unsigned,
+}
+
+/// What the body is bound by, as the claim says.
+#[derive(Clone, Copy)]
+pub(crate) enum Binding {
+    Digest([u8; DIGEST_LEN]),
+    Whole { declared: [u8; DIGEST_LEN], computed: [u8; DIGEST_LEN], len: u64 },
+    Unsigned,
+}
+
+/// How much of the input was taken, and what it was.
+#[must_use = "the rest of the input has to be fed again"]
+#[derive(Debug)]
+pub struct Fed<'i> {
+    /// Bytes taken from the front of the input; at least one, unless the input was empty.
+    pub consumed: usize,
+    /// What they were.
+    pub event: Event<'i>,
+}
+
+/// A step of a body.
+#[must_use = "data that is dropped is lost"]
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'i> {
+    /// Nothing to hand on yet.
+    NeedMore,
+    /// Data of the object, not covered by any signature yet.
+    Data(Pending<'i>),
+    /// All data before this position of the object is covered by a good signature.
+    Covered {
+        /// Bytes of the object from its start.
+        through: u64,
+    },
+}
+
+/// Data that no signature covers yet.
+///
+/// Its bytes come out by one name, which says the price:
+///
+/// ```compile_fail
+/// fn take(pending: countersign::Pending<'_>) -> usize { pending.bytes().len() }
+/// ```
+#[must_use = "data that is dropped is lost"]
+pub struct Pending<'i>(&'i [u8]);
+
+/// The proof that a whole body has arrived and holds what its head said of it.
+///
+/// It is made by [`BodyVerifier::finish`] alone.
+///
+/// ```compile_fail
+/// let proof = countersign::VerifiedBody { len: 0, signed: true };
+/// ```
+#[must_use = "commit what was written aside"]
+#[derive(Debug)]
+pub struct VerifiedBody {
+    len: u64,
+    signed: bool,
+}
+
+/// Why a body is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodyError {
+    /// The body is not the one whose digest was signed. Both digests are known to the peer.
+    DigestMismatch {
+        /// The digest in `x-amz-content-sha256`.
+        declared: [u8; DIGEST_LEN],
+        /// The digest of what came.
+        computed: [u8; DIGEST_LEN],
+    },
+    /// More or fewer bytes came than `Content-Length` announced.
+    Length {
+        /// Bytes announced.
+        expected: u64,
+        /// Bytes that came; where too many came, as many as were seen.
+        provided: u64,
+    },
+    /// Data was fed to a body that was given whole when its head was read: the caller's mistake.
+    AlreadyWhole,
+}
+
+impl BodyVerifier {
+    pub(crate) fn new(binding: Binding, announced: Option<u64>) -> Self {
+        let (mode, len) = match binding {
+            Binding::Digest(declared) => (Mode::Digest { declared, hash: Sha256::new() }, 0),
+            Binding::Whole { declared, computed, len } => (Mode::Whole { declared, computed }, len),
+            Binding::Unsigned => (Mode::Unsigned, 0),
+        };
+        Self { mode, announced, len, failed: None }
+    }
+
+    /// Takes a prefix of `input` and says how much, and what it was.
+    ///
+    /// # Errors
+    /// [`BodyError`]; every later call gives the same one.
+    pub fn feed<'i>(&mut self, input: &'i [u8]) -> Result<Fed<'i>, BodyError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if input.is_empty() {
+            return Ok(Fed { consumed: 0, event: Event::NeedMore });
+        }
+        self.take(input).inspect_err(|error| self.failed = Some(*error))
+    }
+
+    fn take<'i>(&mut self, input: &'i [u8]) -> Result<Fed<'i>, BodyError> {
+        let len = self.len.saturating_add(input.len() as u64);
+        if let Some(expected) = self.announced.filter(|expected| len > *expected) {
+            return Err(BodyError::Length { expected, provided: len });
+        }
+        match &mut self.mode {
+            Mode::Digest { hash, .. } => hash.update(input),
+            Mode::Whole { .. } => return Err(BodyError::AlreadyWhole),
+            Mode::Unsigned => {}
+        }
+        self.len = len;
+        Ok(Fed { consumed: input.len(), event: Event::Data(Pending(input)) })
+    }
+
+    /// The peer has finished. Only here is the body whole.
+    ///
+    /// # Errors
+    /// [`BodyError`] if it is not what the head said, or if the machine has failed before.
+    pub fn finish(self) -> Result<VerifiedBody, BodyError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if let Some(expected) = self.announced.filter(|expected| self.len != *expected) {
+            return Err(BodyError::Length { expected, provided: self.len });
+        }
+        let signed = match self.mode {
+            Mode::Digest { declared, hash } => Some((declared, hash.finish())),
+            Mode::Whole { declared, computed } => Some((declared, computed)),
+            Mode::Unsigned => None,
+        };
+        match signed {
+            // Both digests are public; the signature was compared before.
+            Some((declared, computed)) if declared != computed => {
+                Err(BodyError::DigestMismatch { declared, computed })
+            }
+            _ => Ok(VerifiedBody { len: self.len, signed: signed.is_some() }),
+        }
+    }
+}
+
+impl<'i> Pending<'i> {
+    /// How many bytes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The bytes, which no signature covers yet: write them aside and act on none of them.
+    #[must_use]
+    pub const fn into_unverified(self) -> &'i [u8] {
+        self.0
+    }
+}
+
+impl VerifiedBody {
+    /// Length of the object in bytes.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether the object is empty.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether the signature covers the body. If not, only its length has been checked, and only if
+    /// the head announced one.
+    #[must_use]
+    pub const fn is_signed(&self) -> bool {
+        self.signed
+    }
+}
+
+impl fmt::Debug for BodyVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyVerifier")
+            .field("len", &self.len)
+            .field("failed", &self.failed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Pending<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending").field("len", &self.len()).finish()
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DigestMismatch { .. } => f.write_str("the body is not the one that was signed"),
+            Self::Length { expected, provided } => {
+                write!(f, "the body has {provided} bytes instead of {expected}")
+            }
+            Self::AlreadyWhole => f.write_str("the body was given whole before"),
+        }
+    }
+}
+
+impl core::error::Error for BodyError {}
+
+#[cfg(test)]
+mod tests {
+    use super::{Binding, BodyError, BodyVerifier, Event, Fed};
+    use crate::crypto::Sha256;
+
+    const BODY: &[u8] = b"Welcome to Amazon S3.";
+
+    fn run<'a>(
+        binding: Binding,
+        announced: Option<u64>,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<(u64, bool), BodyError> {
+        let mut body = BodyVerifier::new(binding, announced);
+        for piece in pieces {
+            match body.feed(piece)? {
+                Fed { consumed: 0, event: Event::NeedMore } => assert!(piece.is_empty()),
+                Fed { consumed, event: Event::Data(data) } => {
+                    assert_eq!((consumed, data.into_unverified()), (piece.len(), piece));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        body.finish().map(|proof| (proof.len(), proof.is_signed()))
+    }
+
+    #[test]
+    fn whole_byte_by_byte_and_at_every_split() {
+        let digest = Binding::Digest(Sha256::digest(BODY));
+        let good = Ok((BODY.len() as u64, true));
+        assert_eq!(run(digest, None, [BODY]), good);
+        assert_eq!(run(digest, Some(BODY.len() as u64), BODY.chunks(1)), good);
+        for split in 0..=BODY.len() {
+            let (head, tail) = BODY.split_at(split);
+            assert_eq!(run(digest, None, [head, tail]), good);
+        }
+    }
+
+    #[test]
+    fn every_proper_prefix_and_every_flipped_bit_is_refused() {
+        let declared = Sha256::digest(BODY);
+        for len in 0..BODY.len() {
+            let prefix = BODY.get(..len).expect("a prefix");
+            let computed = Sha256::digest(prefix);
+            let error = Err(BodyError::DigestMismatch { declared, computed });
+            assert_eq!(run(Binding::Digest(declared), None, [prefix]), error);
+            let expected = BODY.len() as u64;
+            let error = Err(BodyError::Length { expected, provided: len as u64 });
+            assert_eq!(run(Binding::Digest(declared), Some(expected), [prefix]), error);
+            assert_eq!(run(Binding::Unsigned, Some(expected), [prefix]), error);
+        }
+        for bit in 0..8 * BODY.len() {
+            let mut body = [0; 21];
+            body.copy_from_slice(BODY);
+            body[bit / 8] ^= 1 << (bit % 8);
+            assert!(run(Binding::Digest(declared), None, [&body[..]]).is_err());
+        }
+    }
+
+    #[test]
+    fn a_failed_machine_stays_failed() {
+        let mut body = BodyVerifier::new(Binding::Unsigned, Some(3));
+        let error = BodyError::Length { expected: 3, provided: 4 };
+        assert_eq!(body.feed(b"abcd").err(), Some(error));
+        assert_eq!(body.feed(b"abc").err(), Some(error));
+        assert_eq!(body.feed(b"").err(), Some(error));
+        assert_eq!(body.finish().err(), Some(error));
+    }
+
+    #[test]
+    fn a_body_given_whole_takes_no_data() {
+        let computed = Sha256::digest(BODY);
+        let whole = |declared| Binding::Whole { declared, computed, len: BODY.len() as u64 };
+        assert_eq!(run(whole(computed), None, []), Ok((BODY.len() as u64, true)));
+        assert_eq!(run(whole(computed), None, [BODY]), Err(BodyError::AlreadyWhole));
+        let declared = [0; 32];
+        assert_eq!(
+            run(whole(declared), None, []),
+            Err(BodyError::DigestMismatch { declared, computed })
+        );
+        assert_eq!(
+            run(whole(computed), Some(1), []),
+            Err(BodyError::Length { expected: 1, provided: 21 })
+        );
+    }
+
+    #[test]
+    fn machines_move_between_threads() {
+        fn sends<T: Send + 'static>() {}
+        sends::<BodyVerifier>();
+    }
+}

@@ -1,0 +1,191 @@
+//! UriEncode and its inverse, over bytes.
+//!
+//! Unreserved bytes stay (`A-Z a-z 0-9 - . _ ~`), every other byte becomes `%XX` with upper-case
+//! digits. Wire text is decoded once and encoded once; a run that is canonical already is passed on
+//! as it stands.
+//!
+//! Amazon S3 API Reference, "Authenticating Requests: Using the Authorization Header": UriEncode.
+//! RFC 3986 sections 2.1 and 2.3.
+
+use super::Sink;
+use crate::request::RequestError;
+
+/// What a bare `+` in a query means. Clients disagree; S3 and most of its look-alikes read a blank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum PlusSign {
+    /// `+` is a blank, as in an HTML form: `%20` in the canonical query.
+    #[default]
+    Space,
+    /// `+` is itself: `%2B` in the canonical query.
+    Literal,
+}
+
+/// The part of a target that is being encoded.
+#[derive(Clone, Copy)]
+pub(super) enum Part {
+    /// A path: `/` stays, `+` is itself.
+    Path,
+    /// A name or value of a query.
+    Query(PlusSign),
+}
+
+impl Part {
+    const fn keeps(self, byte: u8) -> bool {
+        is_unreserved(byte) || (matches!(self, Self::Path) && byte == b'/')
+    }
+
+    const fn plus(self) -> PlusSign {
+        match self {
+            Self::Path => PlusSign::Literal,
+            Self::Query(plus) => plus,
+        }
+    }
+}
+
+/// Unreserved characters of RFC 3986 section 2.3, by byte.
+static UNRESERVED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    table
+};
+
+pub(super) const fn is_unreserved(byte: u8) -> bool {
+    UNRESERVED[byte as usize]
+}
+
+/// Refuses a `%` without two hexadecimal digits.
+pub(super) fn check_escapes(raw: &str) -> Result<(), RequestError> {
+    let mut rest = raw.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+        match rest.get(at..) {
+            Some([_, high, low, after @ ..]) if value_of(*high, *low).is_some() => rest = after,
+            _ => return Err(RequestError::EscapeSyntax),
+        }
+    }
+    Ok(())
+}
+
+/// Decodes `raw` and encodes it again.
+pub(super) fn recode(raw: &[u8], part: Part, sink: &mut impl Sink) {
+    let mut rest = raw;
+    loop {
+        let (canonical, tail) = rest.split_at(canonical_run(rest, part));
+        if !canonical.is_empty() {
+            sink.put(canonical);
+        }
+        let mut decoded = Decoded { rest: tail, plus: part.plus() };
+        let Some(byte) = decoded.next() else { return };
+        if part.keeps(byte) {
+            sink.put(&[byte]);
+        } else {
+            put_escaped(byte, sink);
+        }
+        rest = decoded.rest;
+    }
+}
+
+/// Encodes `raw` as it stands, its `%` included.
+pub(super) fn encode(raw: &[u8], part: Part, sink: &mut impl Sink) {
+    let mut rest = raw;
+    loop {
+        let run = rest.iter().take_while(|byte| part.keeps(**byte)).count();
+        let (kept, tail) = rest.split_at(run);
+        if !kept.is_empty() {
+            sink.put(kept);
+        }
+        let [byte, after @ ..] = tail else { return };
+        put_escaped(*byte, sink);
+        rest = after;
+    }
+}
+
+/// Length of the prefix that decoding and encoding would not change.
+fn canonical_run(raw: &[u8], part: Part) -> usize {
+    let mut rest = raw;
+    loop {
+        match rest {
+            [byte, after @ ..] if part.keeps(*byte) => rest = after,
+            [b'%', high, low, after @ ..] => match value_of(*high, *low) {
+                Some(byte)
+                    if !part.keeps(byte)
+                        && !high.is_ascii_lowercase()
+                        && !low.is_ascii_lowercase() =>
+                {
+                    rest = after;
+                }
+                _ => break,
+            },
+            _ => break,
+        }
+    }
+    raw.len() - rest.len()
+}
+
+fn put_escaped(byte: u8, sink: &mut impl Sink) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    sink.put(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+}
+
+fn value_of(high: u8, low: u8) -> Option<u8> {
+    const fn digit(byte: u8) -> Option<u8> {
+        match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            b'A'..=b'F' => Some(byte - b'A' + 10),
+            _ => None,
+        }
+    }
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+/// The bytes that a piece of a target stands for.
+///
+/// Only pieces that passed [`check_escapes`] come here; a stray `%` would stand for itself.
+#[derive(Clone)]
+pub(crate) struct Decoded<'a> {
+    rest: &'a [u8],
+    plus: PlusSign,
+}
+
+impl<'a> Decoded<'a> {
+    pub(crate) const fn of_path(raw: &'a str) -> Self {
+        Self { rest: raw.as_bytes(), plus: PlusSign::Literal }
+    }
+
+    pub(crate) const fn of_query(raw: &'a str, plus: PlusSign) -> Self {
+        Self { rest: raw.as_bytes(), plus }
+    }
+}
+
+impl Iterator for Decoded<'_> {
+    type Item = u8;
+
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        if let [b'%', high, low, after @ ..] = self.rest
+            && let Some(byte) = value_of(*high, *low)
+        {
+            self.rest = after;
+            return Some(byte);
+        }
+        let (byte, after) = self.rest.split_first()?;
+        self.rest = after;
+        Some(if *byte == b'+' && self.plus == PlusSign::Space { b' ' } else { *byte })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.rest.len().div_ceil(3), Some(self.rest.len()))
+    }
+}
+
+/// Orders two pieces as their encoded forms are ordered, without writing them: an escape begins
+/// with `%`, which sorts before every unreserved byte, and escapes sort by the byte they stand for.
+pub(super) fn compare(a: Decoded<'_>, b: Decoded<'_>) -> core::cmp::Ordering {
+    let rank = |byte: u8| (is_unreserved(byte), byte);
+    a.map(rank).cmp(b.map(rank))
+}

@@ -1,0 +1,255 @@
+//! Names and secrets: who signs, with what, for which day, region and service.
+//!
+//! Nothing here knows how a credential is written in a header or a query; the two grammars are in
+//! `verify/`. Secrets print as `[redacted]` and cannot be compared.
+//!
+//! AWS IAM User Guide, "Create a signed AWS API request": credential scope.
+
+use core::fmt;
+use core::str;
+
+use crate::bounded::Bounded;
+use crate::crypto;
+use crate::time::Date;
+
+/// The last part of every credential scope.
+pub(crate) const TERMINATOR: &str = "aws4_request";
+
+/// The public name of a key, 1 to [`AccessKeyId::MAX_LEN`] visible ASCII characters.
+///
+/// It is a small value of its own, free of the request it was read from, so that it can be carried
+/// to wherever keys are looked up.
+///
+/// ```
+/// use countersign::AccessKeyId;
+///
+/// let id = AccessKeyId::new("AKIAIOSFODNN7EXAMPLE")?;
+/// assert_eq!(id.as_str(), "AKIAIOSFODNN7EXAMPLE");
+/// assert!(AccessKeyId::new("").is_err());
+/// # Ok::<(), countersign::CredentialError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AccessKeyId {
+    text: Bounded<u8, { Self::MAX_LEN }>,
+}
+
+/// A secret access key. It borrows: where the secret lives, and when it is wiped, is the caller's
+/// to decide.
+///
+/// ```
+/// use countersign::SecretKey;
+///
+/// let secret = SecretKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?;
+/// assert_eq!(format!("{secret:?}"), "SecretKey([redacted])");
+/// # Ok::<(), countersign::CredentialError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct SecretKey<'a>(&'a str);
+
+/// The token that goes with temporary credentials; opaque, visible ASCII.
+///
+/// ```
+/// use countersign::SessionToken;
+///
+/// let token = SessionToken::new("IQoJb3JpZ2luX2VjE/+8=")?;
+/// assert_eq!(format!("{token:?}"), "SessionToken([redacted])");
+/// # Ok::<(), countersign::CredentialError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct SessionToken<'a>(&'a str);
+
+/// When the session token joins the request.
+///
+/// ```
+/// use countersign::{SessionTokenRule, Verifier};
+///
+/// let rules = Verifier::service("service", "us-east-1").session_token(SessionTokenRule::AfterSigning);
+/// # let _ = rules;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionTokenRule {
+    /// The token is part of what is signed: S3 and nearly every other service.
+    Signed,
+    /// The token is added after signing and is not covered: IoT's MQTT over WebSocket and a few
+    /// more.
+    AfterSigning,
+}
+
+/// What a signer needs to know of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Credentials<'a> {
+    /// The name that goes with every signature.
+    pub access_key_id: AccessKeyId,
+    /// The secret that signing keys are derived from.
+    pub secret_key: SecretKey<'a>,
+    /// The token of temporary credentials, which is sent and, as a rule, signed.
+    pub session_token: Option<SessionToken<'a>>,
+}
+
+/// The day, region and service that a signing key is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CredentialScope<'a> {
+    /// The day of the requests to sign, UTC.
+    pub date: Date,
+    /// The region as the service spells it, for example `us-east-1`.
+    pub region: &'a str,
+    /// The service's signing name, for example `s3`.
+    pub service: &'a str,
+}
+
+/// Why a text cannot be part of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CredentialError {
+    /// It is empty.
+    Empty,
+    /// It is longer than the named limit of its type.
+    TooLong,
+    /// It holds a character that cannot stand at its place: a blank, a control character, a
+    /// separator, or one beyond ASCII.
+    Character,
+}
+
+impl AccessKeyId {
+    /// The longest access key id, in bytes: the limit of AWS's IAM API.
+    pub const MAX_LEN: usize = 128;
+
+    /// Checks and copies the name.
+    ///
+    /// # Errors
+    /// [`CredentialError`] if it is empty, too long, or has a character other than visible ASCII,
+    /// or a comma.
+    pub fn new(text: impl AsRef<[u8]>) -> Result<Self, CredentialError> {
+        let text = text.as_ref();
+        check(text, |byte| byte.is_ascii_graphic() && byte != b',')?;
+        Ok(Self { text: Bounded::copy_of(text).map_err(|_| CredentialError::TooLong)? })
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        str::from_utf8(self.text.as_slice()).unwrap_or_default()
+    }
+}
+
+impl<'a> SecretKey<'a> {
+    /// Takes any secret but the empty one, which would let everybody sign.
+    ///
+    /// # Errors
+    /// [`CredentialError::Empty`].
+    pub fn new(secret: &'a str) -> Result<Self, CredentialError> {
+        if secret.is_empty() { Err(CredentialError::Empty) } else { Ok(Self(secret)) }
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &'a [u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl<'a> SessionToken<'a> {
+    /// Takes a token as the issuer wrote it.
+    ///
+    /// # Errors
+    /// [`CredentialError`] if it is empty or has a character other than visible ASCII.
+    pub fn new(token: &'a str) -> Result<Self, CredentialError> {
+        check(token.as_bytes(), |byte| byte.is_ascii_graphic())?;
+        Ok(Self(token))
+    }
+
+    pub(crate) const fn as_str(&self) -> &'a str {
+        self.0
+    }
+
+    /// Whether `presented` is this token. The time depends on the two lengths alone.
+    pub(crate) fn matches(&self, presented: impl Iterator<Item = u8> + Clone) -> bool {
+        // Digests of equal length are compared: tokens have any length, and the one that was
+        // presented may still be percent-encoded.
+        let mut hash = crypto::Sha256::new();
+        for byte in presented {
+            hash.update(&[byte]);
+        }
+        crypto::constant_time_eq(&hash.finish(), &crypto::Sha256::digest(self.0.as_bytes()))
+    }
+}
+
+impl SessionTokenRule {
+    /// The rule of a service: after signing for `iotdevicegateway`, signed for all others.
+    pub(crate) const fn of_service(service: &str) -> Self {
+        match service.as_bytes() {
+            b"iotdevicegateway" => Self::AfterSigning,
+            _ => Self::Signed,
+        }
+    }
+}
+
+impl CredentialScope<'_> {
+    /// Whether region and service can stand in a scope.
+    pub(crate) fn check(&self) -> Result<(), CredentialError> {
+        for part in [self.region, self.service] {
+            check(part.as_bytes(), |byte| byte.is_ascii_graphic() && byte != b'/' && byte != b',')?;
+        }
+        Ok(())
+    }
+
+    /// The scope in pieces that follow each other: `date/region/service/aws4_request`.
+    pub(crate) fn pieces(&self) -> [&[u8]; 7] {
+        [
+            self.date.as_bytes(),
+            b"/",
+            self.region.as_bytes(),
+            b"/",
+            self.service.as_bytes(),
+            b"/",
+            TERMINATOR.as_bytes(),
+        ]
+    }
+}
+
+fn check(text: &[u8], allowed: impl Fn(u8) -> bool) -> Result<(), CredentialError> {
+    if text.is_empty() {
+        return Err(CredentialError::Empty);
+    }
+    if text.iter().all(|byte| allowed(*byte)) { Ok(()) } else { Err(CredentialError::Character) }
+}
+
+impl fmt::Display for AccessKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for AccessKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AccessKeyId({self})")
+    }
+}
+
+impl fmt::Debug for SecretKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey([redacted])")
+    }
+}
+
+impl fmt::Debug for SessionToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionToken([redacted])")
+    }
+}
+
+impl fmt::Display for CredentialScope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}/{TERMINATOR}", self.date, self.region, self.service)
+    }
+}
+
+impl fmt::Display for CredentialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "a part of a credential is empty",
+            Self::TooLong => "a part of a credential is too long",
+            Self::Character => "a part of a credential has a character that cannot stand there",
+        })
+    }
+}
+
+impl core::error::Error for CredentialError {}

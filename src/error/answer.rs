@@ -1,0 +1,169 @@
+//! The table: fault, S3's code and status, the Query protocol's code and status.
+//!
+//! Where AWS documents no answer of its own the closest code is chosen.
+
+use super::{Error, Family};
+use crate::body::BodyError;
+use crate::request::RequestError;
+use crate::verify::{Mechanism, ReadError, VerifyError};
+
+type Answer = (&'static str, u16);
+
+pub(super) struct Answers {
+    s3: Answer,
+    query: Answer,
+}
+
+impl Answers {
+    pub(super) fn of(&self, family: Family) -> Answer {
+        match family {
+            Family::S3 => self.s3,
+            Family::Query => self.query,
+            Family::Json => json(self.query),
+        }
+    }
+}
+
+const fn answers(s3: Answer, query: Answer) -> Answers {
+    Answers { s3, query }
+}
+
+// S3, REST XML.
+const ACCESS_DENIED: Answer = ("AccessDenied", 403);
+const BAD_REQUEST: Answer = ("BadRequest", 400);
+const HEADER_MALFORMED: Answer = ("AuthorizationHeaderMalformed", 400);
+const INCOMPLETE_BODY: Answer = ("IncompleteBody", 400);
+const INTERNAL_ERROR: Answer = ("InternalError", 500);
+const INVALID_ACCESS_KEY: Answer = ("InvalidAccessKeyId", 403);
+const INVALID_ARGUMENT: Answer = ("InvalidArgument", 400);
+const INVALID_REQUEST: Answer = ("InvalidRequest", 400);
+const INVALID_TOKEN: Answer = ("InvalidToken", 400);
+const INVALID_URI: Answer = ("InvalidURI", 400);
+const NOT_IMPLEMENTED: Answer = ("NotImplemented", 501);
+const QUERY_PARAMETERS: Answer = ("AuthorizationQueryParametersError", 400);
+const SECTION_TOO_LARGE: Answer = ("RequestHeaderSectionTooLarge", 400);
+const TOO_SKEWED: Answer = ("RequestTimeTooSkewed", 403);
+const CONTENT_MISMATCH: Answer = ("XAmzContentSHA256Mismatch", 400);
+// Both families.
+const MISMATCH: Answer = ("SignatureDoesNotMatch", 403);
+// The Query protocol.
+const INCOMPLETE: Answer = ("IncompleteSignature", 400);
+const INTERNAL_FAILURE: Answer = ("InternalFailure", 500);
+const INVALID_CLIENT_TOKEN: Answer = ("InvalidClientTokenId", 403);
+const MALFORMED_HTTP: Answer = ("MalformedHttpRequest", 400);
+const MALFORMED_QUERY: Answer = ("MalformedQueryString", 400);
+const MISSING_TOKEN: Answer = ("MissingAuthenticationToken", 403);
+
+/// The JSON services' form of a Query answer.
+fn json(query: Answer) -> Answer {
+    let code = match query {
+        INCOMPLETE => "IncompleteSignatureException",
+        INVALID_CLIENT_TOKEN => "UnrecognizedClientException",
+        MALFORMED_HTTP => "MalformedHttpRequestException",
+        MALFORMED_QUERY => "MalformedQueryStringException",
+        MISMATCH => "InvalidSignatureException",
+        MISSING_TOKEN => "MissingAuthenticationTokenException",
+        (code, _) => code,
+    };
+    (code, query.1)
+}
+
+pub(super) fn of(error: Error) -> Answers {
+    match error {
+        Error::Read(error) => read(error),
+        Error::Verify(error) => verify(error),
+        Error::Body(error) => body(error),
+        // The caller's own fault.
+        Error::Sign(_) => answers(INTERNAL_ERROR, INTERNAL_FAILURE),
+    }
+}
+
+fn read(error: ReadError) -> Answers {
+    use ReadError as E;
+    // The same fault has one name in a header and another in a query.
+    let by = |mechanism| match mechanism {
+        Mechanism::Header => HEADER_MALFORMED,
+        Mechanism::Query => QUERY_PARAMETERS,
+    };
+    match error {
+        E::Request(error) => request(error),
+        E::ContentLengthSyntax => answers(BAD_REQUEST, MALFORMED_HTTP),
+        E::Anonymous => answers(ACCESS_DENIED, MISSING_TOKEN),
+        E::TwoMechanisms | E::AuthorizationRepeated => answers(INVALID_ARGUMENT, MISMATCH),
+        E::SignatureV2 => answers(INVALID_REQUEST, INCOMPLETE),
+        E::SignatureV4a(_) => answers(NOT_IMPLEMENTED, INCOMPLETE),
+        E::FormNotSupported => answers(NOT_IMPLEMENTED, MISSING_TOKEN),
+        E::AuthorizationSpace | E::AuthorizationType => answers(INVALID_ARGUMENT, INCOMPLETE),
+        E::AuthorizationComponents
+        | E::AuthorizationComponentSyntax
+        | E::AuthorizationComponentMissing(_)
+        | E::AuthorizationComponentRepeated => answers(HEADER_MALFORMED, INCOMPLETE),
+        E::ParameterMissing | E::ParameterRepeated | E::ParameterAlias => {
+            answers(QUERY_PARAMETERS, INCOMPLETE)
+        }
+        E::AlgorithmUnsupported => answers(QUERY_PARAMETERS, MISSING_TOKEN),
+        E::CredentialSyntax(mechanism) | E::SignedHeadersSyntax(mechanism) => {
+            answers(by(mechanism), INCOMPLETE)
+        }
+        E::CredentialDateSyntax(mechanism)
+        | E::ScopeDate(mechanism)
+        | E::ScopeRegion(mechanism)
+        | E::ScopeService(mechanism)
+        | E::ScopeTerminator(mechanism) => answers(by(mechanism), MISMATCH),
+        E::SignatureSyntax | E::SignedHeaderMissing => answers(MISMATCH, MISMATCH),
+        E::DateMissing | E::DateSyntax(Mechanism::Header) => answers(ACCESS_DENIED, INCOMPLETE),
+        E::DateSyntax(Mechanism::Query)
+        | E::ExpiresSyntax
+        | E::ExpiresNegative
+        | E::ExpiresZero
+        | E::ExpiresTooLong => answers(QUERY_PARAMETERS, INCOMPLETE),
+        E::ClockSkew => answers(TOO_SKEWED, MISMATCH),
+        E::Expired
+        | E::NotYetValid
+        | E::HostNotSigned
+        | E::HeadersNotSigned
+        | E::UnsignedPayloadRefused => answers(ACCESS_DENIED, MISMATCH),
+        E::SessionTokenConflict => answers(INVALID_REQUEST, INVALID_CLIENT_TOKEN),
+        E::ContentMissing | E::ContentConflict => answers(INVALID_REQUEST, INCOMPLETE),
+        E::ContentSyntax => answers(INVALID_ARGUMENT, INCOMPLETE),
+        E::ContentUnknown => answers(INTERNAL_ERROR, INTERNAL_FAILURE),
+        E::StreamingUnsupported => answers(NOT_IMPLEMENTED, INCOMPLETE),
+    }
+}
+
+fn request(error: RequestError) -> Answers {
+    use RequestError as E;
+    match error {
+        E::TargetSyntax => answers(INVALID_URI, MALFORMED_HTTP),
+        E::EscapeSyntax => answers(INVALID_URI, MALFORMED_QUERY),
+        E::TooManyParameters | E::TooManyHeaders | E::HeadTooLong => {
+            answers(SECTION_TOO_LARGE, MALFORMED_HTTP)
+        }
+        E::MethodSyntax
+        | E::HeaderSyntax
+        | E::HeaderRepeated
+        | E::HostMissing
+        | E::HostConflict => answers(BAD_REQUEST, MALFORMED_HTTP),
+    }
+}
+
+fn verify(error: VerifyError) -> Answers {
+    use VerifyError as E;
+    match error {
+        E::SignatureMismatch => answers(MISMATCH, MISMATCH),
+        E::SessionTokenMissing | E::UnknownAccessKey => {
+            answers(INVALID_ACCESS_KEY, INVALID_CLIENT_TOKEN)
+        }
+        E::SessionTokenUnexpected | E::SessionTokenMismatch => {
+            answers(INVALID_TOKEN, INVALID_CLIENT_TOKEN)
+        }
+    }
+}
+
+fn body(error: BodyError) -> Answers {
+    match error {
+        BodyError::DigestMismatch { .. } => answers(CONTENT_MISMATCH, MISMATCH),
+        BodyError::Length { .. } => answers(INCOMPLETE_BODY, MALFORMED_HTTP),
+        BodyError::AlreadyWhole => answers(INTERNAL_ERROR, INTERNAL_FAILURE),
+    }
+}

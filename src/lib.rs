@@ -1,0 +1,42 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod body;
+mod bounded;
+mod canonical;
+mod content;
+mod credential;
+mod crypto;
+mod error;
+#[cfg(feature = "http")]
+pub mod http;
+mod request;
+mod sign;
+mod signature;
+mod time;
+mod verify;
+
+pub use body::{BodyError, BodyVerifier, Event, Fed, Pending, VerifiedBody};
+pub use canonical::{
+    CanonicalRequest, Dialect, PlusSign, SignedParameter, SignedPath, SignedText, StringToSign,
+};
+pub use content::ContentSha256;
+pub use credential::{
+    AccessKeyId, CredentialError, CredentialScope, Credentials, SecretKey, SessionToken,
+    SessionTokenRule,
+};
+pub use error::{Error, Family, Hint};
+pub use request::{Header, Limits, Request, RequestError};
+pub use sign::{ContentHeader, Presigned, SignError, Signed, Signer};
+pub use signature::{Signature, SigningKey};
+pub use time::{Date, Timestamp, TimestampError};
+pub use verify::{
+    Claim, ClaimedSessionToken, Component, Mechanism, ReadError, SignedHeader, UnsignedPayload,
+    Verified, Verifier, VerifyError,
+};

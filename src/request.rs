@@ -1,0 +1,279 @@
+//! A request head as it crossed the wire, its limits, and what makes it unreadable.
+//!
+//! The types borrow; nothing is decoded, lower-cased or re-ordered here. What a path, a query or a
+//! header value means for the signature is decided in `canonical/`.
+//!
+//! RFC 9110 section 5 (fields), RFC 9112 section 3.2 (request targets).
+
+use core::fmt;
+
+/// A request head, exactly as it crossed the wire.
+///
+/// A field that a framework folded, renamed, added or dropped makes the signature fail: hand over
+/// what came in. With HTTP/2 and HTTP/3 the authority is a field named `:authority`.
+///
+/// ```
+/// use countersign::{Header, Request};
+///
+/// let headers = [Header { name: "Host", value: b"examplebucket.s3.amazonaws.com" }];
+/// let request = Request { method: "GET", target: "/photos/a%20b.jpg?versionId=3", headers: &headers };
+/// # let _ = request;
+/// ```
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The method, case-sensitive.
+    pub method: &'a str,
+    /// The request target: origin form (`/path?query`) or absolute form (`http://host/path?query`).
+    pub target: &'a str,
+    /// The header fields in the order they came.
+    pub headers: &'a [Header<'a>],
+}
+
+/// One header field.
+#[derive(Clone, Copy)]
+pub struct Header<'a> {
+    /// The name, in any case.
+    pub name: &'a str,
+    /// The value as bytes; it need not be UTF-8. A value may still hold line folds.
+    pub value: &'a [u8],
+}
+
+/// How much of a request head is read before it is refused.
+///
+/// ```
+/// use countersign::{Limits, Verifier};
+///
+/// let rules = Verifier::s3("us-east-1").limits(Limits { head_len: 8 * 1024, ..Limits::DEFAULT });
+/// # let _ = rules;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of method, target, and the names and values of all fields together.
+    pub head_len: usize,
+    /// Header fields; no more than [`Limits::MAX_HEADERS`].
+    pub headers: usize,
+    /// Query parameters; no more than [`Limits::MAX_PARAMETERS`].
+    pub parameters: usize,
+}
+
+/// What makes a request head unreadable, for a signer as for a verifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The method is empty or not a token.
+    MethodSyntax,
+    /// The target has neither origin nor absolute form, or holds a fragment, or a dot segment
+    /// spelled with escapes where dot segments count.
+    TargetSyntax,
+    /// A `%` in path or query is not followed by two hexadecimal digits.
+    EscapeSyntax,
+    /// More query parameters than the limit.
+    TooManyParameters,
+    /// More header fields than the limit.
+    TooManyHeaders,
+    /// Method, target and fields together are longer than the limit.
+    HeadTooLong,
+    /// A field name is not a token, or a value holds a control character.
+    HeaderSyntax,
+    /// A field that can stand only once stands twice.
+    HeaderRepeated,
+    /// There is no `host` field (nor `:authority`).
+    HostMissing,
+    /// `host`, `:authority` and an absolute target name different hosts.
+    HostConflict,
+}
+
+impl Limits {
+    /// The most header fields that can be allowed: indices of fields are kept on the stack.
+    pub const MAX_HEADERS: usize = 128;
+    /// The most query parameters that can be allowed: they are sorted on the stack.
+    pub const MAX_PARAMETERS: usize = 128;
+    /// The longest head that can be allowed, in bytes: positions in a target are 16 bits wide.
+    pub const MAX_HEAD_LEN: usize = u16::MAX as usize;
+
+    /// 32 KiB, 128 fields, 128 parameters. S3 itself allows 8 KiB of fields and query.
+    pub const DEFAULT: Self =
+        Self { head_len: 32 * 1024, headers: Self::MAX_HEADERS, parameters: Self::MAX_PARAMETERS };
+
+    /// The limits, none above what can be allowed.
+    pub(crate) const fn clamped(self) -> Self {
+        const fn least(a: usize, b: usize) -> usize {
+            if a < b { a } else { b }
+        }
+        Self {
+            head_len: least(self.head_len, Self::MAX_HEAD_LEN),
+            headers: least(self.headers, Self::MAX_HEADERS),
+            parameters: least(self.parameters, Self::MAX_PARAMETERS),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Checks the size of the head and the method.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), RequestError> {
+        if self.headers.len() > limits.headers {
+            return Err(RequestError::TooManyHeaders);
+        }
+        let fields: usize = self.headers.iter().map(|h| h.name.len() + h.value.len()).sum();
+        if self.method.len() + self.target.len() + fields > limits.head_len {
+            return Err(RequestError::HeadTooLong);
+        }
+        if self.method.is_empty() || !self.method.bytes().all(is_token) {
+            return Err(RequestError::MethodSyntax);
+        }
+        Ok(())
+    }
+
+    /// The fields with this name, in order.
+    pub(crate) fn fields<'n>(
+        &self,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'a Header<'a>> + use<'a, 'n> {
+        self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name))
+    }
+
+    /// The value of a field that may stand once at the most, without the blanks around it.
+    pub(crate) fn single(&self, name: &str) -> Result<Option<&'a [u8]>, RequestError> {
+        let mut fields = self.fields(name);
+        match (fields.next(), fields.next()) {
+            (_, Some(_)) => Err(RequestError::HeaderRepeated),
+            (first, None) => Ok(first.map(|header| trim(header.value))),
+        }
+    }
+}
+
+/// A request target, taken apart but not decoded.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    /// The authority of an absolute target.
+    pub(crate) authority: Option<&'a str>,
+    /// The path; it begins with `/` or is empty.
+    pub(crate) path: &'a str,
+    /// What follows the first `?`, empty if nothing does.
+    pub(crate) query: &'a str,
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn parse(target: &'a str) -> Result<Self, RequestError> {
+        if target.contains('#') {
+            return Err(RequestError::TargetSyntax);
+        }
+        let (authority, rest) = if target.starts_with('/') {
+            (None, target)
+        } else {
+            let (scheme, rest) = target.split_once("://").ok_or(RequestError::TargetSyntax)?;
+            if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+                return Err(RequestError::TargetSyntax);
+            }
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
+            let (authority, rest) = rest.split_at(end);
+            if authority.is_empty() || authority.contains('@') {
+                return Err(RequestError::TargetSyntax);
+            }
+            (Some(authority), rest)
+        };
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        Ok(Self { authority, path, query })
+    }
+}
+
+/// `tchar` of RFC 9110 section 5.6.2.
+pub(crate) const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// A blank that may stand around a field value: SP or HT.
+pub(crate) const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// The value without the blanks and line folds around it.
+pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t' | b'\r' | b'\n'] = value {
+        value = rest;
+    }
+    value
+}
+
+impl fmt::Debug for Request<'_> {
+    /// Shows method and path; queries and fields can hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.target.split('?').next().unwrap_or_default();
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &path)
+            .field("headers", &self.headers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Header<'_> {
+    /// Shows the name; values can hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MethodSyntax => "the method is not a token",
+            Self::TargetSyntax => "the request target has no form that can be signed",
+            Self::EscapeSyntax => "a percent sign in the request target begins no escape",
+            Self::TooManyParameters => "the query has too many parameters",
+            Self::TooManyHeaders => "the request has too many header fields",
+            Self::HeadTooLong => "the request head is too long",
+            Self::HeaderSyntax => "a header field is not well formed",
+            Self::HeaderRepeated => "a header field that stands alone is repeated",
+            Self::HostMissing => "the request names no host",
+            Self::HostConflict => "the request names different hosts",
+        })
+    }
+}
+
+impl core::error::Error for RequestError {}
+
+#[cfg(test)]
+mod tests {
+    use super::{RequestError, Target};
+
+    #[test]
+    fn targets() {
+        let parts = |target| Target::parse(target).map(|t| (t.authority, t.path, t.query));
+        assert_eq!(parts("/a?b?c"), Ok((None, "/a", "b?c")));
+        assert_eq!(parts("http://h:80/a?b"), Ok((Some("h:80"), "/a", "b")));
+        assert_eq!(parts("HTTPS://h?b"), Ok((Some("h"), "", "b")));
+        assert_eq!(parts("//a//b"), Ok((None, "//a//b", "")));
+        for target in
+            ["", "*", "h:443", "a/b", "?x=y", "ftp://h/", "http:///a", "http://u@h/", "/a#b"]
+        {
+            assert_eq!(parts(target), Err(RequestError::TargetSyntax), "{target}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A request signed in its header: the fields to add.
+
+use core::fmt;
+
+use super::{Head, SignError, Signer, added, canonical};
+use crate::canonical::{
+    ALGORITHM, CanonicalRequest, Fields, Order, Separator, Shown, Sink, StringToSign, Token,
+};
+use crate::content::{self, ContentSha256};
+use crate::credential::{AccessKeyId, SessionTokenRule};
+use crate::request::RequestError;
+use crate::signature::Signature;
+use crate::time::Timestamp;
+
+/// What a signer adds to a request. Made by [`Signer::sign`].
+#[must_use = "a request is signed only when the fields have been added"]
+#[derive(Clone)]
+pub struct Signed<'r> {
+    head: Head<'r>,
+    /// The signed fields, those that are added among them.
+    order: Order,
+    access_key_id: AccessKeyId,
+    string_to_sign: StringToSign<'r>,
+    content: ContentSha256,
+    content_text: content::Text,
+    /// Whether `x-amz-content-sha256` is sent.
+    announced: bool,
+    token: Option<(Token, &'r str)>,
+    token_rule: SessionTokenRule,
+    signature: Signature,
+}
+
+impl<'r> Signed<'r> {
+    pub(super) fn new<'a: 'r>(
+        signer: &Signer<'a>,
+        head: Head<'r>,
+        content: ContentSha256,
+        announced: bool,
+        now: Timestamp,
+    ) -> Result<Self, SignError> {
+        let mut signed = Self {
+            head,
+            order: Order::EMPTY,
+            access_key_id: signer.access_key_id,
+            string_to_sign: signer.string_to_sign(now, [0; 32]),
+            content,
+            content_text: content.text(),
+            announced,
+            token: signer.token_parts(),
+            token_rule: signer.token_rule,
+            signature: Signature::NONE,
+        };
+        signed.order = signed.collect()?.order();
+        let hash = signed.canonical_request().hash();
+        signed.string_to_sign = signer.string_to_sign(now, hash);
+        signed.signature = signer.signature(&signed.string_to_sign);
+        Ok(signed)
+    }
+
+    fn timestamp(&self) -> &Timestamp {
+        &self.string_to_sign.timestamp
+    }
+
+    /// The fields that are added and signed. Their number and order depend on nothing that
+    /// changes once the value exists.
+    fn added(&self) -> [Option<crate::request::Header<'_>>; 3] {
+        let signed = self.token.filter(|_| self.token_rule == SessionTokenRule::Signed);
+        [
+            Some(added("x-amz-date", self.timestamp().as_bytes())),
+            self.announced.then(|| added("x-amz-content-sha256", self.content_text.as_bytes())),
+            signed.map(|(token, value)| added(token.field(), value.as_bytes())),
+        ]
+    }
+
+    fn collect(&self) -> Result<Fields<'_>, RequestError> {
+        let mut fields = self.head.fields()?;
+        for header in self.added().into_iter().flatten() {
+            fields.add(header)?;
+        }
+        Ok(fields)
+    }
+
+    fn fields(&self) -> Fields<'_> {
+        Fields::in_order(self.head.request.headers, self.added().into_iter().flatten(), self.order)
+    }
+
+    /// The fields to add, `authorization` last. A session token is a secret, and so is a signature
+    /// while it is fresh: mark both sensitive where the HTTP library can.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, SignedValue<'_>)> {
+        let token =
+            self.token.map(|(token, value)| (token.field(), SignedValue(Value::Text(value))));
+        let announced = (self.announced)
+            .then_some(("x-amz-content-sha256", SignedValue(Value::Content(&self.content_text))));
+        [("x-amz-date", SignedValue(Value::Date(self.timestamp())))]
+            .into_iter()
+            .chain(announced)
+            .chain(token)
+            .chain([("authorization", SignedValue(Value::Authorization(self)))])
+    }
+
+    /// Whether a field of [`headers`](Self::headers) has to be kept out of logs.
+    #[must_use]
+    pub fn is_sensitive(name: &str) -> bool {
+        matches!(name, "authorization" | "x-amz-security-token" | "x-amz-s3session-token")
+    }
+
+    /// The value of the `authorization` field.
+    pub fn authorization(&self) -> impl fmt::Display + '_ {
+        SignedValue(Value::Authorization(self))
+    }
+
+    /// The content this signature covers.
+    #[must_use]
+    pub fn content(&self) -> ContentSha256 {
+        self.content
+    }
+
+    /// The canonical request this signature covers, for debugging.
+    #[must_use]
+    pub fn canonical_request(&self) -> CanonicalRequest<'_> {
+        canonical(&self.head, self.fields(), None, self.content)
+    }
+
+    /// The string that was signed.
+    #[must_use]
+    pub fn string_to_sign(&self) -> StringToSign<'_> {
+        self.string_to_sign
+    }
+
+    /// The signature.
+    #[must_use]
+    pub fn signature(&self) -> Signature {
+        self.signature
+    }
+
+    fn put_authorization(&self, sink: &mut impl Sink) {
+        sink.put(ALGORITHM.as_bytes());
+        sink.put(b" Credential=");
+        sink.put(self.access_key_id.as_str().as_bytes());
+        sink.put(b"/");
+        self.string_to_sign.scope.pieces().into_iter().for_each(|piece| sink.put(piece));
+        sink.put(b", SignedHeaders=");
+        self.fields().put_names(Separator::Semicolon, sink);
+        sink.put(b", Signature=");
+        sink.put(&self.signature.to_hex());
+    }
+}
+
+impl fmt::Debug for Signed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signed")
+            .field("access_key_id", &self.access_key_id)
+            .field("content", &self.content)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The value of a field that a signer adds.
+#[derive(Clone, Copy)]
+pub struct SignedValue<'s>(Value<'s>);
+
+#[derive(Clone, Copy)]
+enum Value<'s> {
+    Date(&'s Timestamp),
+    Content(&'s content::Text),
+    Text(&'s str),
+    Authorization(&'s Signed<'s>),
+}
+
+impl fmt::Display for SignedValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Date(timestamp) => timestamp.fmt(f),
+            Value::Content(text) => crate::signature::write_ascii(f, text.as_bytes()),
+            Value::Text(text) => f.write_str(text),
+            Value::Authorization(signed) => Shown::with(f, |shown| signed.put_authorization(shown)),
+        }
+    }
+}
+
+impl fmt::Debug for SignedValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SignedValue([redacted])")
+    }
+}

@@ -1,0 +1,151 @@
+//! Signing keys and signatures.
+//!
+//! A key is kept as MAC state, derived once for a day, region and service. A signature has no `==`:
+//! the one comparison is constant in time and happens where a claim is verified.
+//!
+//! AWS IAM User Guide, "Create a signed AWS API request": derive a signing key, calculate the
+//! signature.
+
+use core::fmt;
+
+use crate::credential::{CredentialScope, SecretKey, TERMINATOR};
+use crate::crypto::{self, DIGEST_LEN, MacKey, Sha256};
+
+/// The key that signs and verifies the requests of one access key for one day, region and service.
+///
+/// Deriving costs several times a signature; keep the key. A cache of keys must be looked up by
+/// the secret's generation as well as by name, day, region and service, or a rotated secret stays
+/// in use.
+///
+/// ```
+/// use countersign::{CredentialScope, Date, SecretKey, SigningKey};
+///
+/// let secret = SecretKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?;
+/// let scope = CredentialScope { date: Date::parse("20130524")?, region: "us-east-1", service: "s3" };
+/// let key = SigningKey::derive(&secret, &scope);
+/// assert_eq!(format!("{key:?}"), "SigningKey([redacted])");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct SigningKey(MacKey);
+
+/// The 32 bytes that vouch for a request; 64 lower-case hexadecimal digits on the wire.
+#[derive(Clone, Copy)]
+pub struct Signature([u8; DIGEST_LEN]);
+
+impl SigningKey {
+    /// Derives the key: `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, date), region), service),
+    /// "aws4_request")`.
+    #[must_use]
+    pub fn derive(secret: &SecretKey<'_>, scope: &CredentialScope<'_>) -> Self {
+        let steps = [
+            scope.date.as_bytes(),
+            scope.region.as_bytes(),
+            scope.service.as_bytes(),
+            TERMINATOR.as_bytes(),
+        ];
+        let mut key = MacKey::new(&[b"AWS4", secret.as_bytes()]);
+        for step in steps {
+            key = MacKey::new(&[&key.mac(step)]);
+        }
+        Self(key)
+    }
+
+    /// Takes a key that was derived elsewhere, for a party that must not know the secret.
+    #[must_use]
+    pub fn from_bytes(key: &[u8; 32]) -> Self {
+        Self(MacKey::new(&[key]))
+    }
+
+    pub(crate) fn start(&self) -> Sha256 {
+        self.0.start()
+    }
+
+    pub(crate) fn finish(&self, message: Sha256) -> Signature {
+        Signature(self.0.finish(message))
+    }
+}
+
+impl Signature {
+    /// What stands where a signature will be.
+    pub(crate) const NONE: Self = Self([0; DIGEST_LEN]);
+
+    /// Length of the wire form in bytes.
+    pub(crate) const HEX_LEN: usize = 2 * DIGEST_LEN;
+
+    /// Reads 64 lower-case hexadecimal digits; `None` for anything else.
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        digest_from_hex(text).map(Self)
+    }
+
+    pub(crate) fn to_hex(self) -> [u8; Self::HEX_LEN] {
+        digest_to_hex(&self.0)
+    }
+
+    /// Whether two signatures are the same, in constant time.
+    pub(crate) fn matches(&self, other: &Self) -> bool {
+        crypto::constant_time_eq(&self.0, &other.0)
+    }
+}
+
+/// Lower-case hexadecimal of a digest.
+pub(crate) fn digest_to_hex(digest: &[u8; DIGEST_LEN]) -> [u8; 2 * DIGEST_LEN] {
+    let mut hex = [b'0'; 2 * DIGEST_LEN];
+    // Cannot fail: the output is exactly twice as long.
+    let _ = const_hex::encode_to_slice(digest, &mut hex);
+    hex
+}
+
+/// Reads 64 lower-case hexadecimal digits; the upper-case ones are another text, not signed by any
+/// known client.
+pub(crate) fn digest_from_hex(text: &[u8]) -> Option<[u8; DIGEST_LEN]> {
+    if text.len() != 2 * DIGEST_LEN || text.iter().any(u8::is_ascii_uppercase) {
+        return None;
+    }
+    // The decoder would take a prefix `0x`; 64 digits that begin so are 62 and too few for it.
+    const_hex::decode_to_array(text).ok()
+}
+
+/// Writes bytes that are known to be ASCII.
+pub(crate) fn write_ascii(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    f.write_str(core::str::from_utf8(bytes).unwrap_or_default())
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SigningKey([redacted])")
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_ascii(f, &self.to_hex())
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signature([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digest_from_hex;
+
+    #[test]
+    fn hex_is_64_lower_case_digits() {
+        let good = [b'a'; 64];
+        assert!(digest_from_hex(&good).is_some());
+        for (at, byte) in [(0, b'A'), (63, b'F'), (5, b'g'), (7, b' '), (1, b'x'), (9, 0xff)] {
+            let mut bad = good;
+            bad[at] = byte;
+            assert!(digest_from_hex(&bad).is_none(), "{}", char::from(byte));
+        }
+        let mut prefixed = [b'0'; 64];
+        prefixed[1] = b'x';
+        assert!(digest_from_hex(&prefixed).is_none());
+        assert!(digest_from_hex(&good[1..]).is_none());
+        assert!(digest_from_hex(&[b'a'; 65]).is_none());
+    }
+}

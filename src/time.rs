@@ -1,0 +1,394 @@
+//! Instants and days as the protocol writes them.
+//!
+//! Time is always an argument: nothing in this crate reads a clock, and [`Timestamp::now`] exists
+//! for callers, with the feature `std`. Leap seconds, fractions and offsets do not exist here; the
+//! protocol has none.
+
+use core::fmt;
+use core::str;
+
+use time::{Month, OffsetDateTime, UtcOffset};
+
+/// A second in UTC, written `YYYYMMDDTHHMMSSZ` on the wire.
+///
+/// ```
+/// use countersign::Timestamp;
+///
+/// let at = Timestamp::parse("20130524T000000Z")?;
+/// assert_eq!(at.unix(), 1_369_353_600);
+/// assert_eq!(at.date().to_string(), "20130524");
+/// assert_eq!(at.extended().to_string(), "2013-05-24T00:00:00Z");
+/// # Ok::<(), countersign::TimestampError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Timestamp {
+    unix: i64,
+    /// The wire form, made once because it is hashed and written several times.
+    text: [u8; Self::LEN],
+}
+
+/// A day in UTC, written `YYYYMMDD` in a credential scope.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Date {
+    text: [u8; Self::LEN],
+}
+
+/// The text is not a date or time in the form that the protocol asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TimestampError;
+
+impl Timestamp {
+    /// Length of the wire form in bytes.
+    pub(crate) const LEN: usize = 16;
+
+    /// Reads the ISO 8601 basic form, `20130524T000000Z`: 16 characters, a real day, hours to 23,
+    /// minutes and seconds to 59.
+    ///
+    /// # Errors
+    /// [`TimestampError`] for anything else, the extended form included.
+    pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, TimestampError> {
+        let text: &[u8; Self::LEN] = text.as_ref().try_into().map_err(|_| TimestampError)?;
+        let [y0, y1, y2, y3, o0, o1, d0, d1, b'T', h0, h1, m0, m1, s0, s1, b'Z'] = *text else {
+            return Err(TimestampError);
+        };
+        Self::from_parts(
+            number(&[y0, y1, y2, y3])?,
+            number(&[o0, o1])?,
+            number(&[d0, d1])?,
+            number(&[h0, h1])?,
+            number(&[m0, m1])?,
+            number(&[s0, s1])?,
+        )
+    }
+
+    /// Reads the date of an HTTP `Date` field: the basic form above or an IMF-fixdate (RFC 9110
+    /// section 5.6.7), `Fri, 24 May 2013 00:00:00 GMT`.
+    pub(crate) fn parse_http_date(text: &[u8]) -> Result<Self, TimestampError> {
+        let Ok(fixed) = <&[u8; 29]>::try_from(text) else {
+            return Self::parse(text);
+        };
+        let [
+            w0,
+            w1,
+            w2,
+            b',',
+            b' ',
+            d0,
+            d1,
+            b' ',
+            o0,
+            o1,
+            o2,
+            b' ',
+            y0,
+            y1,
+            y2,
+            y3,
+            b' ',
+            h0,
+            h1,
+            b':',
+            m0,
+            m1,
+            b':',
+            s0,
+            s1,
+            b' ',
+            b'G',
+            b'M',
+            b'T',
+        ] = *fixed
+        else {
+            return Err(TimestampError);
+        };
+        let month = match &[o0, o1, o2] {
+            b"Jan" => 1,
+            b"Feb" => 2,
+            b"Mar" => 3,
+            b"Apr" => 4,
+            b"May" => 5,
+            b"Jun" => 6,
+            b"Jul" => 7,
+            b"Aug" => 8,
+            b"Sep" => 9,
+            b"Oct" => 10,
+            b"Nov" => 11,
+            b"Dec" => 12,
+            _ => return Err(TimestampError),
+        };
+        // The weekday says nothing that the date does not; a published suite has a wrong one.
+        if !matches!(&[w0, w1, w2], b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun") {
+            return Err(TimestampError);
+        }
+        Self::from_parts(
+            number(&[y0, y1, y2, y3])?,
+            month,
+            number(&[d0, d1])?,
+            number(&[h0, h1])?,
+            number(&[m0, m1])?,
+            number(&[s0, s1])?,
+        )
+    }
+
+    fn from_parts(
+        year: u16,
+        month: u16,
+        day: u16,
+        hour: u16,
+        minute: u16,
+        second: u16,
+    ) -> Result<Self, TimestampError> {
+        let small = |value: u16| u8::try_from(value).map_err(|_| TimestampError);
+        let month = Month::try_from(small(month)?).map_err(|_| TimestampError)?;
+        let date = time::Date::from_calendar_date(i32::from(year), month, small(day)?)
+            .map_err(|_| TimestampError)?;
+        let time = time::Time::from_hms(small(hour)?, small(minute)?, small(second)?)
+            .map_err(|_| TimestampError)?;
+        let unix = OffsetDateTime::new_in_offset(date, time, UtcOffset::UTC).unix_timestamp();
+        Ok(Self { unix, text: basic(year, u8::from(month), date.day(), time.as_hms()) })
+    }
+
+    /// The instant `seconds` after 1970-01-01T00:00:00Z; `None` outside the years 0 to 9999.
+    #[must_use]
+    pub fn from_unix(seconds: i64) -> Option<Self> {
+        let at = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+        let year = u16::try_from(at.year()).ok().filter(|year| *year <= 9999)?;
+        let hms = (at.hour(), at.minute(), at.second());
+        Some(Self { unix: seconds, text: basic(year, u8::from(at.month()), at.day(), hms) })
+    }
+
+    /// Seconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn unix(self) -> i64 {
+        self.unix
+    }
+
+    /// The day this instant lies in.
+    #[must_use]
+    pub fn date(self) -> Date {
+        let [y0, y1, y2, y3, o0, o1, d0, d1, ..] = self.text;
+        Date { text: [y0, y1, y2, y3, o0, o1, d0, d1] }
+    }
+
+    /// The ISO 8601 extended form, `2013-05-24T00:00:00Z`, as error bodies show it.
+    #[must_use]
+    pub fn extended(self) -> impl fmt::Display {
+        Extended(self)
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.text
+    }
+
+    /// The instant `seconds` later; `None` past the year 9999.
+    pub(crate) fn plus(self, seconds: u64) -> Option<Self> {
+        Self::from_unix(self.unix.checked_add(i64::try_from(seconds).ok()?)?)
+    }
+
+    /// The present, by the system's clock.
+    ///
+    /// # Panics
+    /// If the system's clock stands after the year 9999.
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn now() -> Self {
+        Self::try_from(std::time::SystemTime::now()).expect("the clock stands before year 10000")
+    }
+}
+
+#[cfg(feature = "std")]
+impl TryFrom<std::time::SystemTime> for Timestamp {
+    type Error = TimestampError;
+
+    /// Cuts the fraction of the second.
+    fn try_from(time: std::time::SystemTime) -> Result<Self, TimestampError> {
+        let seconds = match time.duration_since(std::time::UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_secs()).map_err(|_| TimestampError)?,
+            Err(before) => {
+                -i64::try_from(before.duration().as_secs()).map_err(|_| TimestampError)?
+            }
+        };
+        Self::from_unix(seconds).ok_or(TimestampError)
+    }
+}
+
+impl Date {
+    /// Length of the wire form in bytes.
+    pub(crate) const LEN: usize = 8;
+
+    /// Reads `YYYYMMDD`, a real day.
+    ///
+    /// # Errors
+    /// [`TimestampError`] for anything else.
+    pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, TimestampError> {
+        let text: &[u8; Self::LEN] = text.as_ref().try_into().map_err(|_| TimestampError)?;
+        let [y0, y1, y2, y3, o0, o1, d0, d1] = *text;
+        let midnight = Timestamp::from_parts(
+            number(&[y0, y1, y2, y3])?,
+            number(&[o0, o1])?,
+            number(&[d0, d1])?,
+            0,
+            0,
+            0,
+        )?;
+        Ok(midnight.date())
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.text
+    }
+}
+
+fn number(digits: &[u8]) -> Result<u16, TimestampError> {
+    digits.iter().try_fold(0u16, |value, digit| match digit {
+        b'0'..=b'9' => Ok(value * 10 + u16::from(digit - b'0')),
+        _ => Err(TimestampError),
+    })
+}
+
+fn basic(year: u16, month: u8, day: u8, (h, m, s): (u8, u8, u8)) -> [u8; Timestamp::LEN] {
+    let two = |value: u8| [b'0' + value / 10, b'0' + value % 10];
+    let [y0, y1] = two((year / 100) as u8);
+    let [y2, y3] = two((year % 100) as u8);
+    let ([o0, o1], [d0, d1]) = (two(month), two(day));
+    let ([h0, h1], [m0, m1], [s0, s1]) = (two(h), two(m), two(s));
+    [y0, y1, y2, y3, o0, o1, d0, d1, b'T', h0, h1, m0, m1, s0, s1, b'Z']
+}
+
+struct Extended(Timestamp);
+
+impl fmt::Display for Extended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = ascii(&self.0.text);
+        let part = |range: core::ops::Range<usize>| text.get(range).unwrap_or_default();
+        write!(f, "{}-{}-{}T", part(0..4), part(4..6), part(6..8))?;
+        write!(f, "{}:{}:{}Z", part(9..11), part(11..13), part(13..15))
+    }
+}
+
+/// The text of bytes that are known to be ASCII.
+fn ascii(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).unwrap_or_default()
+}
+
+impl PartialEq for Timestamp {
+    fn eq(&self, other: &Self) -> bool {
+        self.unix == other.unix
+    }
+}
+
+impl Eq for Timestamp {}
+
+impl PartialOrd for Timestamp {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timestamp {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.unix.cmp(&other.unix)
+    }
+}
+
+impl core::hash::Hash for Timestamp {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.unix.hash(state);
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(ascii(&self.text))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(ascii(&self.text))
+    }
+}
+
+impl fmt::Debug for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for TimestampError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a date or time in the form YYYYMMDD'T'HHMMSS'Z'")
+    }
+}
+
+impl core::error::Error for TimestampError {}
+
+#[cfg(test)]
+mod tests {
+    use super::{Date, Timestamp};
+
+    #[test]
+    fn reads_only_real_instants() {
+        for text in ["20130524T000000Z", "20240229T235959Z", "19700101T000000Z", "99991231T235959Z"]
+        {
+            let at = Timestamp::parse(text).expect(text);
+            assert_eq!(at.as_bytes(), text.as_bytes());
+            assert_eq!(Timestamp::from_unix(at.unix()).map(|again| again.text), Some(at.text));
+        }
+        for text in [
+            "",
+            "20130524",
+            "20130524T000000",
+            "20130524T000000z",
+            "20130524t000000Z",
+            "2013-05-24T00:00:00Z",
+            "20130524T000000.0Z",
+            "20230229T000000Z",
+            "20131301T000000Z",
+            "20130500T000000Z",
+            "20130524T240000Z",
+            "20130524T006000Z",
+            "20130524T000060Z",
+            "+0130524T000000Z",
+            "2013052 T000000Z",
+            " 0130524T000000Z",
+        ] {
+            assert!(Timestamp::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_http_dates() {
+        let at = Timestamp::parse_http_date(b"Fri, 24 May 2013 00:00:00 GMT").expect("a date");
+        assert_eq!(at.unix(), 1_369_353_600);
+        assert!(Timestamp::parse_http_date(b"20130524T000000Z").is_ok());
+        for text in [
+            "Xxx, 24 May 2013 00:00:00 GMT",
+            "Fri, 24 May 2013 00:00:00 UTC",
+            "fri, 24 May 2013 00:00:00 GMT",
+            "Fri, 24 may 2013 00:00:00 GMT",
+            "Fri, 31 Apr 2013 00:00:00 GMT",
+            "Friday, 24-May-13 00:00:00 GMT",
+        ] {
+            assert!(Timestamp::parse_http_date(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn days_and_limits() {
+        assert!(Date::parse("20240229").is_ok() && Date::parse("20230229").is_err());
+        assert!(
+            Timestamp::from_unix(i64::MAX).is_none() && Timestamp::from_unix(i64::MIN).is_none()
+        );
+        let last = Timestamp::parse("99991231T235959Z").expect("an instant");
+        assert_eq!(last.plus(1), None);
+        assert_eq!(last.plus(u64::MAX), None);
+    }
+}

@@ -1,0 +1,609 @@
+//! Verifying: from a request to a claim, and with a key to a proof.
+//!
+//! The mirror of `sign/`: the same canonical request, string to sign and key. One file for the
+//! rules and the order in which they are asked (this one), one for each grammar in which a claim is
+//! written (`authorization.rs`, `query.rs`), one for each rung of the ladder (`claim.rs`,
+//! `verified.rs`), one for what can go wrong (`error.rs`).
+//!
+//! Everything that can be refused without a key is refused by [`Verifier::read`]. Nothing here
+//! looks a key up, reads a clock, or tries a second reading when the first does not match.
+//!
+//! Amazon S3 API Reference, "Authenticating Requests (AWS Signature Version 4)"; AWS IAM User
+//! Guide, "AWS Signature Version 4 for API requests".
+
+mod authorization;
+mod claim;
+mod error;
+mod query;
+mod verified;
+
+use core::time::Duration;
+
+use crate::body::Binding;
+use crate::canonical::{
+    AuthenticationName, CanonicalRequest, CoverageError, Dialect, Fields, Path, PlusSign, Query,
+    StringToSign, Token,
+};
+use crate::content::ContentSha256;
+use crate::credential::{AccessKeyId, CredentialScope, SessionTokenRule, TERMINATOR};
+use crate::request::{Header, Limits, Request, RequestError, Target, trim};
+use crate::signature::Signature;
+use crate::time::{Date, Timestamp};
+
+pub use claim::{Claim, ClaimedSessionToken};
+pub use error::{Component, Mechanism, ReadError, VerifyError};
+pub use verified::{SignedHeader, Verified};
+
+pub(crate) use query::Buffer;
+
+use query::AuthenticationParameters;
+
+/// The rules a request must meet before its signature is looked at. Holds no keys.
+///
+/// ```
+/// use countersign::{
+///     CredentialScope, Header, Request, SecretKey, SigningKey, Timestamp, Verifier,
+/// };
+///
+/// let rules = Verifier::s3("us-east-1");
+/// let authorization = "AWS4-HMAC-SHA256 \
+///     Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,\
+///     SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,\
+///     Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41";
+/// let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// let headers = [
+///     Header { name: "Host", value: b"examplebucket.s3.amazonaws.com" },
+///     Header { name: "Range", value: b"bytes=0-9" },
+///     Header { name: "x-amz-content-sha256", value: empty.as_bytes() },
+///     Header { name: "x-amz-date", value: b"20130524T000000Z" },
+///     Header { name: "Authorization", value: authorization.as_bytes() },
+/// ];
+/// let request = Request { method: "GET", target: "/test.txt", headers: &headers };
+///
+/// let claim = rules.read(&request, Timestamp::parse("20130524T000500Z")?)?;
+/// assert_eq!(claim.claimed_access_key_id().as_str(), "AKIAIOSFODNN7EXAMPLE");
+/// let secret = SecretKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?; // looked up by you
+/// let key = SigningKey::derive(&secret, &claim.scope());
+/// let who = claim.verify(&key)?;
+/// assert!(who.covers("range"));
+/// assert_eq!(who.path(), "/test.txt");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Verifier<'p> {
+    pub(crate) service: &'p str,
+    pub(crate) region: &'p str,
+    pub(crate) clock_skew: Duration,
+    pub(crate) max_expires: Duration,
+    unsigned_payload: UnsignedPayload,
+    token_rule: SessionTokenRule,
+    plus: PlusSign,
+    pub(crate) limits: Limits,
+}
+
+/// What becomes of a request whose signature does not cover its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnsignedPayload {
+    /// It is accepted; only the transport protects the body.
+    Accept,
+    /// It is refused.
+    Refuse,
+}
+
+impl<'p> Verifier<'p> {
+    /// Rules for S3 and its look-alikes in `region`.
+    #[must_use]
+    pub const fn s3(region: &'p str) -> Self {
+        Self::service("s3", region)
+    }
+
+    /// Rules for any service, by its signing name. The dialect follows from it.
+    #[must_use]
+    pub const fn service(service: &'p str, region: &'p str) -> Self {
+        Self {
+            service,
+            region,
+            clock_skew: Duration::from_secs(15 * 60),
+            max_expires: Duration::from_secs(7 * 24 * 60 * 60),
+            unsigned_payload: match (Dialect::of_service(service), service.as_bytes()) {
+                (Dialect::S3, _) | (_, b"vpc-lattice-svcs" | b"aoss") => UnsignedPayload::Accept,
+                _ => UnsignedPayload::Refuse,
+            },
+            token_rule: SessionTokenRule::of_service(service),
+            plus: PlusSign::Space,
+            limits: Limits::DEFAULT,
+        }
+    }
+
+    /// How far the request's time may lie from ours, either way; whole seconds. Default 15 minutes.
+    #[must_use]
+    pub const fn clock_skew(mut self, skew: Duration) -> Self {
+        self.clock_skew = skew;
+        self
+    }
+
+    /// The longest life a presigned URL may ask for; whole seconds. Default and AWS's limit: seven
+    /// days; a longer one is cut to it.
+    #[must_use]
+    pub const fn max_expires(mut self, max: Duration) -> Self {
+        const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+        self.max_expires = if max.as_secs() > WEEK.as_secs() { WEEK } else { max };
+        self
+    }
+
+    /// Whether bodies may be uncovered. Default: accepted for S3 (whose clients send them) and the
+    /// two other services that document it, `vpc-lattice-svcs` and `aoss`; else refused.
+    #[must_use]
+    pub const fn unsigned_payload(mut self, rule: UnsignedPayload) -> Self {
+        self.unsigned_payload = rule;
+        self
+    }
+
+    /// Whether a session token may be left uncovered. Default: it must be signed, but for
+    /// `iotdevicegateway`.
+    #[must_use]
+    pub const fn session_token(mut self, rule: SessionTokenRule) -> Self {
+        self.token_rule = rule;
+        self
+    }
+
+    /// What a bare `+` in a query means. Default: a blank.
+    #[must_use]
+    pub const fn plus(mut self, plus: PlusSign) -> Self {
+        self.plus = plus;
+        self
+    }
+
+    /// How much of a request head is read. Default: [`Limits::DEFAULT`].
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits.clamped();
+        self
+    }
+
+    /// Which of the two ways of writing a canonical path is followed.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        Dialect::of_service(self.service)
+    }
+
+    /// Reads the claim a request makes, from its header or its query, never both.
+    ///
+    /// Costs one hash of the head and no memory; the body is not touched.
+    ///
+    /// # Errors
+    /// [`ReadError`] for whatever can be refused without a key. [`ReadError::ContentUnknown`] if the
+    /// request does not say what its body is: that service needs [`read_whole`](Self::read_whole).
+    pub fn read<'r>(&self, request: &Request<'r>, now: Timestamp) -> Result<Claim<'r>, ReadError>
+    where
+        'p: 'r,
+    {
+        self.read_with(request, None, now)
+    }
+
+    /// Like [`read`](Self::read), for services that sign a body hash they do not send: the whole
+    /// body comes along and is hashed here.
+    ///
+    /// The body has to be held before anything is known of the sender, so bound its length first.
+    /// The [`BodyVerifier`](crate::BodyVerifier) of such a request is finished without being fed.
+    ///
+    /// ```
+    /// # use countersign::*;
+    /// # fn serve(request: &Request<'_>, body: &[u8], key: &SigningKey, now: Timestamp) -> Result<(), Error> {
+    /// let rules = Verifier::service("execute-api", "eu-west-1");
+    /// let who = rules.read_whole(request, body, now)?.verify(key)?;
+    /// let id = who.access_key_id();
+    /// who.into_body().finish()?;
+    /// # let _ = id; Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), but for `ContentUnknown`.
+    pub fn read_whole<'r>(
+        &self,
+        request: &Request<'r>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Claim<'r>, ReadError>
+    where
+        'p: 'r,
+    {
+        self.read_with(request, Some(body), now)
+    }
+
+    fn read_with<'r>(
+        &self,
+        request: &Request<'r>,
+        body: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<Claim<'r>, ReadError>
+    where
+        'p: 'r,
+    {
+        let Head { path, mut query, mut fields } = self.head(request)?;
+        let announced_len = content_length(request)?;
+        let mut buffer = Buffer::new();
+        let presented = self.presented(request, &query, &mut buffer)?;
+        let timestamp = presented.timestamp(request)?;
+        let expires = presented.expires(self)?;
+        self.check_scope(&presented, timestamp)?;
+        self.check_window(presented.mechanism, timestamp, expires, now)?;
+        let token = self.token(request, &presented)?;
+        let (content, binding) = self.content(request, &query, presented.mechanism, body)?;
+        self.cover(&mut fields, presented.signed_headers)?;
+        self.uncover(&mut query);
+
+        let canonical = CanonicalRequest {
+            method: request.method,
+            path,
+            query,
+            authentication: None,
+            fields,
+            content: content.text(),
+        };
+        let hash = canonical.hash();
+        let scope = CredentialScope {
+            date: presented.credential.date,
+            region: self.region,
+            service: self.service,
+        };
+        Ok(Claim {
+            mechanism: presented.mechanism,
+            access_key_id: presented.credential.access_key_id,
+            string_to_sign: StringToSign { timestamp, scope, hash },
+            expires,
+            token,
+            signature: presented.signature,
+            content,
+            binding,
+            announced_len,
+            canonical,
+        })
+    }
+
+    /// What every reading of a request starts with.
+    fn head<'r>(&self, request: &Request<'r>) -> Result<Head<'r>, RequestError> {
+        request.check(&self.limits)?;
+        let target = Target::parse(request.target)?;
+        let path = Path::parse(target.path, self.dialect())?;
+        let query = Query::parse(target.query, self.plus, &self.limits)?;
+        let fields = Fields::collect(request.headers, target.authority)?;
+        Ok(Head { path, query, fields })
+    }
+
+    /// The one place where a request says who sent it.
+    fn presented<'r, 'b>(
+        &self,
+        request: &Request<'r>,
+        query: &Query<'r>,
+        buffer: &'b mut Buffer,
+    ) -> Result<Presented<'r, 'b>, ReadError>
+    where
+        'r: 'b,
+    {
+        let parameters = AuthenticationParameters::find(query)?;
+        let mut fields = request.fields("authorization");
+        match (fields.next(), fields.next(), parameters.any()) {
+            (Some(_), Some(_), _) => Err(ReadError::AuthorizationRepeated),
+            (Some(_), None, true) => Err(ReadError::TwoMechanisms),
+            (Some(field), None, false) => authorization::read(trim(field.value)),
+            (None, _, true) => query::read(&parameters, query, self.dialect(), buffer),
+            (None, _, false) => Err(self.without_claim(request)),
+        }
+    }
+
+    fn without_claim(&self, request: &Request<'_>) -> ReadError {
+        let is_form = request.fields("content-type").any(|field| {
+            let form = b"multipart/form-data";
+            let media = trim(field.value).get(..form.len()).unwrap_or_default();
+            media.eq_ignore_ascii_case(form)
+        });
+        if self.dialect() == Dialect::S3 && request.method == "POST" && is_form {
+            ReadError::FormNotSupported
+        } else {
+            ReadError::Anonymous
+        }
+    }
+
+    fn check_scope(
+        &self,
+        presented: &Presented<'_, '_>,
+        timestamp: Timestamp,
+    ) -> Result<(), ReadError> {
+        let (credential, mechanism) = (&presented.credential, presented.mechanism);
+        if credential.date != timestamp.date() {
+            return Err(ReadError::ScopeDate(mechanism));
+        }
+        if credential.region != self.region {
+            return Err(ReadError::ScopeRegion(mechanism));
+        }
+        if credential.service != self.service {
+            return Err(ReadError::ScopeService(mechanism));
+        }
+        if credential.terminator != TERMINATOR {
+            return Err(ReadError::ScopeTerminator(mechanism));
+        }
+        Ok(())
+    }
+
+    /// A header lives for the skew, a presigned URL until it expires; neither begins later than
+    /// the skew from now.
+    fn check_window(
+        &self,
+        mechanism: Mechanism,
+        timestamp: Timestamp,
+        expires: Option<Duration>,
+        now: Timestamp,
+    ) -> Result<(), ReadError> {
+        let skew = seconds(self.clock_skew);
+        let age = i128::from(now.unix()) - i128::from(timestamp.unix());
+        match (mechanism, expires) {
+            (Mechanism::Header, _) if age.abs() > skew => Err(ReadError::ClockSkew),
+            (Mechanism::Query, _) if age < -skew => Err(ReadError::NotYetValid),
+            (Mechanism::Query, life) if age > life.map_or(skew, seconds) => Err(ReadError::Expired),
+            _ => Ok(()),
+        }
+    }
+
+    /// The one session token, from the one place where it may stand.
+    fn token<'r>(
+        &self,
+        request: &Request<'r>,
+        presented: &Presented<'r, '_>,
+    ) -> Result<Option<ClaimedSessionToken<'r>>, ReadError> {
+        let express = self.service == "s3express";
+        let mut found = None;
+        for token in [Token::Security, Token::S3Session] {
+            let field = request.single(token.field())?.map(ClaimedSessionToken::in_field);
+            let parameter = match token {
+                Token::Security => presented.tokens.security,
+                Token::S3Session => presented.tokens.s3_session,
+            };
+            let parameter = parameter.map(|raw| ClaimedSessionToken::in_query(raw, self.plus));
+            for presented in field.into_iter().chain(parameter) {
+                let misplaced = token == Token::S3Session && !express;
+                if misplaced || found.replace(presented).is_some() {
+                    return Err(ReadError::SessionTokenConflict);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the request says of its body, and how that will be checked.
+    fn content(
+        &self,
+        request: &Request<'_>,
+        query: &Query<'_>,
+        mechanism: Mechanism,
+        body: Option<&[u8]>,
+    ) -> Result<(ContentSha256, Binding), ReadError> {
+        let parse = |value| ContentSha256::parse(value).ok_or(ReadError::ContentSyntax);
+        let field = request.single("x-amz-content-sha256")?.map(parse).transpose()?;
+        let parameter = match mechanism {
+            Mechanism::Header => None,
+            Mechanism::Query => query
+                .single("X-Amz-Content-Sha256")
+                .map_err(|_| ReadError::ParameterRepeated)?
+                .map(|value| parse(value.as_bytes()))
+                .transpose()?,
+        };
+        if let (Some(field), Some(parameter)) = (field, parameter)
+            && field != parameter
+        {
+            return Err(ReadError::ContentConflict);
+        }
+        let declared = match (field.or(parameter), self.dialect(), mechanism) {
+            (Some(content), ..) => Some(content),
+            (None, Dialect::S3, Mechanism::Query) => Some(ContentSha256::UnsignedPayload),
+            (None, Dialect::S3, Mechanism::Header) => return Err(ReadError::ContentMissing),
+            (None, Dialect::Standard, _) => None,
+        };
+        let computed = body.map(|body| (crate::crypto::Sha256::digest(body), body.len() as u64));
+        match (declared, computed) {
+            (None, None) => Err(ReadError::ContentUnknown),
+            (None, Some((digest, len))) => {
+                let binding = Binding::Whole { declared: digest, computed: digest, len };
+                Ok((ContentSha256::Digest(digest), binding))
+            }
+            (Some(content @ ContentSha256::Digest(declared)), None) => {
+                Ok((content, Binding::Digest(declared)))
+            }
+            (Some(content @ ContentSha256::Digest(declared)), Some((computed, len))) => {
+                Ok((content, Binding::Whole { declared, computed, len }))
+            }
+            (Some(content @ ContentSha256::UnsignedPayload), _) => {
+                if is_aws_chunked(request) {
+                    return Err(ReadError::StreamingUnsupported);
+                }
+                match self.unsigned_payload {
+                    UnsignedPayload::Accept => Ok((content, Binding::Unsigned)),
+                    UnsignedPayload::Refuse => Err(ReadError::UnsignedPayloadRefused),
+                }
+            }
+            (Some(_), _) => Err(ReadError::StreamingUnsupported),
+        }
+    }
+
+    /// Leaves the signed fields, if they are all there and cover what arrives.
+    fn cover(
+        &self,
+        fields: &mut Fields<'_>,
+        signed: crate::canonical::SignedHeaders<'_>,
+    ) -> Result<(), ReadError> {
+        if !signed.contains("host") {
+            return Err(ReadError::HostNotSigned);
+        }
+        fields.select(signed, |name| self.must_sign(name, signed)).map_err(|error| match error {
+            CoverageError::Unsigned => ReadError::HeadersNotSigned,
+            CoverageError::Missing => ReadError::SignedHeaderMissing,
+        })
+    }
+
+    /// Whether a field that arrived and is not signed must have been.
+    pub(crate) fn must_sign(
+        &self,
+        name: &str,
+        signed: crate::canonical::SignedHeaders<'_>,
+    ) -> bool {
+        const PREFIX: &[u8] = b"x-amz-";
+        let is = |other: &str| name.eq_ignore_ascii_case(other);
+        let dashed = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+        // What reads `_` as `-` (CGI does) would take the field for another.
+        let begins =
+            name.len() > PREFIX.len() && name.bytes().map(dashed).zip(PREFIX).all(|(a, b)| a == *b);
+        if begins {
+            let late_token = self.token_rule == SessionTokenRule::AfterSigning
+                && [Token::Security, Token::S3Session].iter().any(|token| is(token.field()));
+            return !is("x-amz-content-sha256") && !late_token;
+        }
+        name.contains('_') && signed.names().any(|other| name.bytes().map(dashed).eq(other.bytes()))
+    }
+
+    /// Takes out of the query what no signature covers.
+    fn uncover(&self, query: &mut Query<'_>) {
+        let late = self.token_rule == SessionTokenRule::AfterSigning;
+        query.remove(|parameter| {
+            let is = |name: AuthenticationName| parameter.name == name.as_str();
+            is(AuthenticationName::Signature)
+                || late
+                    && (is(AuthenticationName::SecurityToken)
+                        || is(AuthenticationName::S3SessionToken))
+        });
+    }
+
+    /// The credential as it came, well formed or not: for an error page.
+    pub(crate) fn credential_text<'b>(
+        &self,
+        request: &Request<'b>,
+        buffer: &'b mut Buffer,
+    ) -> Option<&'b str> {
+        match request.fields("authorization").next() {
+            Some(field) => authorization::credential_text(field.value),
+            None => query::credential_text(&self.head(request).ok()?.query, buffer),
+        }
+    }
+
+    /// As much of what a request says of itself as can be read: for an error page.
+    pub(crate) fn evidence<'r, 'b>(
+        &self,
+        request: &Request<'r>,
+        buffer: &'b mut Buffer,
+    ) -> Option<(Fields<'r>, Presented<'r, 'b>)>
+    where
+        'r: 'b,
+    {
+        let Head { query, fields, .. } = self.head(request).ok()?;
+        Some((fields, self.presented(request, &query, buffer).ok()?))
+    }
+}
+
+struct Head<'r> {
+    path: Path<'r>,
+    query: Query<'r>,
+    fields: Fields<'r>,
+}
+
+/// What a request says of its signature, in whichever grammar.
+pub(crate) struct Presented<'r, 'b> {
+    pub(crate) mechanism: Mechanism,
+    pub(crate) credential: ClaimedCredential<'b>,
+    pub(crate) signed_headers: crate::canonical::SignedHeaders<'r>,
+    pub(crate) signature: Signature,
+    /// `X-Amz-Date` of a query.
+    date: Option<&'r str>,
+    /// `X-Amz-Expires` of a query.
+    expires: Option<&'r str>,
+    tokens: Tokens<'r>,
+}
+
+/// Session tokens of a query, still encoded.
+#[derive(Clone, Copy, Default)]
+struct Tokens<'r> {
+    security: Option<&'r str>,
+    s3_session: Option<&'r str>,
+}
+
+/// `name/date/region/service/terminator`, taken apart from the right.
+pub(crate) struct ClaimedCredential<'b> {
+    pub(crate) access_key_id: AccessKeyId,
+    pub(crate) date: Date,
+    pub(crate) region: &'b str,
+    pub(crate) service: &'b str,
+    pub(crate) terminator: &'b str,
+}
+
+impl<'b> ClaimedCredential<'b> {
+    fn parse(text: &'b str, mechanism: Mechanism) -> Result<Self, ReadError> {
+        let mut parts = text.rsplitn(5, '/');
+        let mut part = || parts.next().filter(|part| !part.is_empty());
+        let (Some(terminator), Some(service), Some(region), Some(date), Some(name)) =
+            (part(), part(), part(), part(), part())
+        else {
+            return Err(ReadError::CredentialSyntax(mechanism));
+        };
+        let access_key_id =
+            AccessKeyId::new(name).map_err(|_| ReadError::CredentialSyntax(mechanism))?;
+        let date = Date::parse(date).map_err(|_| ReadError::CredentialDateSyntax(mechanism))?;
+        Ok(Self { access_key_id, date, region, service, terminator })
+    }
+}
+
+impl Presented<'_, '_> {
+    pub(crate) fn timestamp(&self, request: &Request<'_>) -> Result<Timestamp, ReadError> {
+        let syntax = |_| ReadError::DateSyntax(self.mechanism);
+        if let Some(date) = self.date {
+            return Timestamp::parse(date).map_err(syntax);
+        }
+        match request.single("x-amz-date")? {
+            Some(date) => Timestamp::parse(date).map_err(syntax),
+            None => {
+                let date = request.single("date")?.ok_or(ReadError::DateMissing)?;
+                Timestamp::parse_http_date(date).map_err(syntax)
+            }
+        }
+    }
+
+    /// The life of a presigned URL. Without one it lives as long as a signed header.
+    pub(crate) fn expires(&self, rules: &Verifier<'_>) -> Result<Option<Duration>, ReadError> {
+        let Some(text) = self.expires else { return Ok(None) };
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(ReadError::ExpiresSyntax);
+        }
+        if text.starts_with('-') {
+            return Err(ReadError::ExpiresNegative);
+        }
+        match text.parse::<u64>() {
+            Ok(0) => Err(ReadError::ExpiresZero),
+            Ok(life) if life <= rules.max_expires.as_secs() => Ok(Some(Duration::from_secs(life))),
+            _ => Err(ReadError::ExpiresTooLong),
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> i128 {
+    i128::from(duration.as_secs())
+}
+
+/// The length that the head announces. Two lengths, or a length beside `Transfer-Encoding`, are
+/// how requests are smuggled (RFC 9112 section 6.3).
+fn content_length(request: &Request<'_>) -> Result<Option<u64>, ReadError> {
+    let Some(value) = request.single("content-length")? else { return Ok(None) };
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    let length =
+        core::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
+    if length.is_none() || request.fields("transfer-encoding").next().is_some() {
+        return Err(ReadError::ContentLengthSyntax);
+    }
+    Ok(length)
+}
+
+/// Whether a list of `Content-Encoding` names `aws-chunked`.
+fn is_aws_chunked(request: &Request<'_>) -> bool {
+    request.fields("content-encoding").any(|Header { value, .. }| {
+        value
+            .split(|byte| *byte == b',')
+            .any(|coding| trim(coding).eq_ignore_ascii_case(b"aws-chunked"))
+    })
+}

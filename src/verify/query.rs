@@ -1,0 +1,132 @@
+//! The grammar of a presigned query.
+//!
+//! Six parameters (five outside S3, where `X-Amz-Expires` may be absent) under their literal names,
+//! each once; a second spelling of one is refused, because another reader might prefer it. Amazon
+//! S3 API Reference, "Authenticating Requests: Using Query Parameters".
+
+use super::{ClaimedCredential, Mechanism, Presented, ReadError, Tokens};
+use crate::bounded::Bounded;
+use crate::canonical::{ALGORITHM, AuthenticationName, Dialect, Query, SignedHeaders, Spelling};
+use crate::credential::AccessKeyId;
+use crate::signature::Signature;
+
+const MECHANISM: Mechanism = Mechanism::Query;
+
+/// The longest credential, decoded: the name, a date, and 64 bytes each for region, service and
+/// terminator.
+const MAX_CREDENTIAL: usize = AccessKeyId::MAX_LEN + 8 + 3 * 64 + 4;
+
+/// Where a credential is decoded to.
+pub(crate) struct Buffer(Bounded<u8, MAX_CREDENTIAL>);
+
+impl Buffer {
+    pub(crate) const fn new() -> Self {
+        Self(Bounded::filled_with(0))
+    }
+
+    /// The decoded text, if it fits and is text.
+    fn decode<'r>(&mut self, query: &Query<'r>, raw: &'r str) -> Option<&str> {
+        for byte in query.decoded(raw) {
+            self.0.push(byte).ok()?;
+        }
+        core::str::from_utf8(self.0.as_slice()).ok()
+    }
+}
+
+/// The parameters of a query that make a claim.
+#[derive(Default)]
+pub(super) struct AuthenticationParameters<'r> {
+    algorithm: Option<&'r str>,
+    credential: Option<&'r str>,
+    date: Option<&'r str>,
+    expires: Option<&'r str>,
+    signed_headers: Option<&'r str>,
+    signature: Option<&'r str>,
+    tokens: Tokens<'r>,
+    any: bool,
+    /// `AWSAccessKeyId` or `Signature`, of Signature Version 2.
+    version_2: bool,
+}
+
+impl<'r> AuthenticationParameters<'r> {
+    pub(super) fn find(query: &Query<'r>) -> Result<Self, ReadError> {
+        let mut found = Self::default();
+        for (name, spelling, parameter) in query.authentication() {
+            if spelling == Spelling::Alias {
+                return Err(ReadError::ParameterAlias);
+            }
+            let place = match name {
+                AuthenticationName::Algorithm => &mut found.algorithm,
+                AuthenticationName::Credential => &mut found.credential,
+                AuthenticationName::Date => &mut found.date,
+                AuthenticationName::Expires => &mut found.expires,
+                AuthenticationName::SignedHeaders => &mut found.signed_headers,
+                AuthenticationName::SecurityToken => &mut found.tokens.security,
+                AuthenticationName::S3SessionToken => &mut found.tokens.s3_session,
+                AuthenticationName::Signature => &mut found.signature,
+            };
+            if place.replace(parameter.value).is_some() {
+                return Err(ReadError::ParameterRepeated);
+            }
+            found.any = true;
+        }
+        let has = |name| query.parameters().any(|parameter| parameter.name == name);
+        found.version_2 = !found.any && has("AWSAccessKeyId") && has("Signature");
+        Ok(found)
+    }
+
+    /// Whether the query makes a claim at all, be it one that is not understood.
+    pub(super) const fn any(&self) -> bool {
+        self.any || self.version_2
+    }
+}
+
+pub(super) fn read<'r: 'b, 'b>(
+    parameters: &AuthenticationParameters<'r>,
+    query: &Query<'r>,
+    dialect: Dialect,
+    buffer: &'b mut Buffer,
+) -> Result<Presented<'r, 'b>, ReadError> {
+    if parameters.version_2 {
+        return Err(ReadError::SignatureV2);
+    }
+    match parameters.algorithm {
+        None | Some(ALGORITHM) => {}
+        Some("AWS4-ECDSA-P256-SHA256") => return Err(ReadError::SignatureV4a(MECHANISM)),
+        Some(_) => return Err(ReadError::AlgorithmUnsupported),
+    }
+    let AuthenticationParameters {
+        algorithm: Some(_),
+        credential: Some(credential),
+        date: Some(date),
+        expires,
+        signed_headers: Some(signed_headers),
+        signature: Some(signature),
+        tokens,
+        ..
+    } = *parameters
+    else {
+        return Err(ReadError::ParameterMissing);
+    };
+    if expires.is_none() && dialect == Dialect::S3 {
+        return Err(ReadError::ParameterMissing);
+    }
+    let credential =
+        buffer.decode(query, credential).ok_or(ReadError::CredentialSyntax(MECHANISM))?;
+    Ok(Presented {
+        mechanism: MECHANISM,
+        credential: ClaimedCredential::parse(credential, MECHANISM)?,
+        signed_headers: SignedHeaders::parse(signed_headers)
+            .ok_or(ReadError::SignedHeadersSyntax(MECHANISM))?,
+        signature: Signature::parse(signature.as_bytes()).ok_or(ReadError::SignatureSyntax)?,
+        date: Some(date),
+        expires,
+        tokens,
+    })
+}
+
+/// The credential of a presigned query, well formed or not.
+pub(super) fn credential_text<'b>(query: &Query<'_>, buffer: &'b mut Buffer) -> Option<&'b str> {
+    let raw = query.single(AuthenticationName::Credential.as_str()).ok()??;
+    buffer.decode(query, raw)
+}

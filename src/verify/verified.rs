@@ -1,0 +1,192 @@
+//! A head whose signature is good, and what of it may be trusted.
+
+use core::fmt;
+
+use super::{Claim, Mechanism};
+use crate::body::BodyVerifier;
+use crate::canonical::{AuthenticationName, SignedParameter, SignedPath, SignedText};
+use crate::content::ContentSha256;
+use crate::credential::{AccessKeyId, CredentialScope};
+use crate::request::{Header, trim};
+use crate::time::Timestamp;
+
+/// A head whose signature is good.
+///
+/// It shows only what the signature covers, as it was covered. An application that decides by this
+/// view and by nothing else cannot be told one thing and verify another.
+///
+/// It is made by [`Claim::verify`] and [`Claim::verify_session`] alone:
+///
+/// ```compile_fail
+/// fn forge(claim: countersign::Claim<'_>) -> countersign::Verified<'_> {
+///     countersign::Verified { claim }
+/// }
+/// ```
+///
+/// ```compile_fail
+/// fn forge(claim: countersign::Claim<'_>) -> countersign::Verified<'_> { claim.into() }
+/// ```
+///
+/// Its body is verified once:
+///
+/// ```compile_fail
+/// fn twice(verified: countersign::Verified<'_>) {
+///     let first = verified.into_body();
+///     let second = verified.into_body();
+/// }
+/// ```
+#[must_use = "the body is still unverified"]
+pub struct Verified<'r> {
+    claim: Claim<'r>,
+}
+
+impl<'r> Verified<'r> {
+    /// The proof's only constructor; its only caller is `Claim`.
+    pub(super) const fn new(claim: Claim<'r>) -> Self {
+        Self { claim }
+    }
+
+    /// Who signed.
+    #[must_use]
+    pub fn access_key_id(&self) -> AccessKeyId {
+        self.claim.access_key_id
+    }
+
+    /// For which day, region and service.
+    #[must_use]
+    pub fn scope(&self) -> CredentialScope<'r> {
+        self.claim.scope()
+    }
+
+    /// When, by the signer's clock.
+    #[must_use]
+    pub fn timestamp(&self) -> Timestamp {
+        self.claim.timestamp()
+    }
+
+    /// Where the signature stood.
+    #[must_use]
+    pub fn mechanism(&self) -> Mechanism {
+        self.claim.mechanism
+    }
+
+    /// What the signature says of the body.
+    #[must_use]
+    pub fn content(&self) -> ContentSha256 {
+        self.claim.content
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &'r str {
+        self.claim.canonical.method
+    }
+
+    /// The path, decoded as it was signed.
+    #[must_use]
+    pub fn path(&self) -> SignedPath<'r> {
+        SignedPath(self.claim.canonical.path)
+    }
+
+    /// The parameters of the query, decoded as they were signed, in canonical order: sorted by
+    /// name, then by value. No other order is covered. The parameters of the signature itself are
+    /// left out.
+    pub fn query(&self) -> impl Iterator<Item = SignedParameter<'r>> + '_ {
+        let query = &self.claim.canonical.query;
+        query
+            .parameters()
+            .filter(|parameter| {
+                !AuthenticationName::ALL.iter().any(|name| parameter.name == name.as_str())
+            })
+            .map(|parameter| SignedParameter {
+                name: SignedText::new(parameter.name, query.plus()),
+                value: SignedText::new(parameter.value, query.plus()),
+            })
+    }
+
+    /// Whether the signature covers this field; trust no other.
+    #[must_use]
+    pub fn covers(&self, header: &str) -> bool {
+        self.claim.canonical.fields.fields(header).next().is_some()
+    }
+
+    /// A field that the signature covers, with all its values; `None` if it does not cover it.
+    #[must_use]
+    pub fn header<'s>(&'s self, name: &'s str) -> Option<SignedHeader<'s>> {
+        self.covers(name).then_some(SignedHeader { verified: &self.claim, name })
+    }
+
+    /// The names of the covered fields, in canonical order; a repeated field is named as often as
+    /// it came.
+    pub fn covered(&self) -> impl Iterator<Item = &'r str> + '_ {
+        self.claim.canonical.fields.iter().map(|header| header.name)
+    }
+
+    /// The machine that verifies the body, whatever its mode.
+    pub fn into_body(self) -> BodyVerifier {
+        BodyVerifier::new(self.claim.binding, self.claim.announced_len)
+    }
+}
+
+/// A field that a signature covers.
+///
+/// ```
+/// # use countersign::*;
+/// # fn look(verified: &Verified<'_>) {
+/// if let Some(range) = verified.header("range").and_then(|field| field.single()) {
+///     println!("{} bytes of range", range.len());
+/// }
+/// # }
+/// ```
+#[derive(Clone, Copy)]
+pub struct SignedHeader<'s> {
+    verified: &'s Claim<'s>,
+    name: &'s str,
+}
+
+impl<'s> SignedHeader<'s> {
+    /// The values in the order they came, without the blanks around them. They were signed as one
+    /// line, joined with commas.
+    pub fn values(&self) -> impl Iterator<Item = &'s [u8]> + use<'s> {
+        let Self { verified, name } = *self;
+        verified.canonical.fields.fields(name).map(|Header { value, .. }| trim(value))
+    }
+
+    /// The value, if the field came once.
+    #[must_use]
+    pub fn single(&self) -> Option<&'s [u8]> {
+        let mut values = self.values();
+        let first = values.next();
+        first.filter(|_| values.next().is_none())
+    }
+
+    /// The values joined with commas, as they were signed but for runs of spaces.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn joined(&self) -> alloc::vec::Vec<u8> {
+        let mut joined = alloc::vec::Vec::new();
+        for (nth, value) in self.values().enumerate() {
+            if nth > 0 {
+                joined.push(b',');
+            }
+            joined.extend_from_slice(value);
+        }
+        joined
+    }
+}
+
+impl fmt::Debug for SignedHeader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedHeader").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Verified<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified")
+            .field("access_key_id", &self.claim.access_key_id)
+            .field("mechanism", &self.claim.mechanism)
+            .field("content", &self.claim.content)
+            .finish_non_exhaustive()
+    }
+}

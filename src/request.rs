@@ -62,8 +62,8 @@ pub struct Limits {
 pub enum RequestError {
     /// The method is empty or not a token.
     MethodSyntax,
-    /// The target has neither origin nor absolute form, or holds a fragment, or a dot segment
-    /// spelled with escapes where dot segments count.
+    /// The target has neither origin nor absolute form, or holds a fragment, a control character, or
+    /// a dot segment spelled with escapes where dot segments count.
     TargetSyntax,
     /// A `%` in path or query is not followed by two hexadecimal digits.
     EscapeSyntax,
@@ -161,7 +161,7 @@ pub(crate) struct Target<'a> {
 
 impl<'a> Target<'a> {
     pub(crate) fn parse(target: &'a str) -> Result<Self, RequestError> {
-        if target.contains('#') {
+        if target.bytes().any(|byte| byte == b'#' || byte.is_ascii_control()) {
             return Err(RequestError::TargetSyntax);
         }
         let (authority, rest) = if target.starts_with('/') {
@@ -270,9 +270,19 @@ mod tests {
         assert_eq!(parts("http://h:80/a?b"), Ok((Some("h:80"), "/a", "b")));
         assert_eq!(parts("HTTPS://h?b"), Ok((Some("h"), "", "b")));
         assert_eq!(parts("//a//b"), Ok((None, "//a//b", "")));
-        for target in
-            ["", "*", "h:443", "a/b", "?x=y", "ftp://h/", "http:///a", "http://u@h/", "/a#b"]
-        {
+        for target in [
+            "",
+            "*",
+            "h:443",
+            "a/b",
+            "?x=y",
+            "ftp://h/",
+            "http:///a",
+            "http://u@h/",
+            "/a#b",
+            "/\n",
+            "/\u{7f}",
+        ] {
             assert_eq!(parts(target), Err(RequestError::TargetSyntax), "{target}");
         }
     }

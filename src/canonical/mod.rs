@@ -23,7 +23,7 @@ use crate::signature::digest_to_hex;
 use crate::time::Timestamp;
 
 pub(crate) use encode::Decoded;
-pub(crate) use headers::{CoverageError, Fields, Order, Separator, SignedHeaders};
+pub(crate) use headers::{CoverageError, Fields, Order, Separator, SignedHeaders, canonical_name};
 pub(crate) use query::{Authentication, AuthenticationName, Query, Spelling, Token, put_parameter};
 pub(crate) use uri::Path;
 

@@ -20,7 +20,7 @@ pub(super) fn read<'r: 'b, 'b>(value: &'r [u8]) -> Result<Presented<'r, 'b>, Rea
     let value = core::str::from_utf8(value).map_err(|_| ReadError::AuthorizationSpace)?;
     let (scheme, rest) = value.split_once(' ').ok_or(ReadError::AuthorizationSpace)?;
     match scheme {
-        ALGORITHM if rest.starts_with(' ') => return Err(ReadError::AuthorizationSpace),
+        ALGORITHM if rest.starts_with(is_ascii_blank) => return Err(ReadError::AuthorizationSpace),
         ALGORITHM => {}
         "AWS4-ECDSA-P256-SHA256" => return Err(ReadError::SignatureV4a(MECHANISM)),
         "AWS" => return Err(ReadError::SignatureV2),

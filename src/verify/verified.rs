@@ -4,7 +4,9 @@ use core::fmt;
 
 use super::{Claim, Mechanism};
 use crate::body::BodyVerifier;
-use crate::canonical::{AuthenticationName, SignedParameter, SignedPath, SignedText};
+use crate::canonical::{
+    AuthenticationName, SignedParameter, SignedPath, SignedText, canonical_name,
+};
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope};
 use crate::request::{Header, trim};
@@ -117,9 +119,9 @@ impl<'r> Verified<'r> {
     }
 
     /// The names of the covered fields, in canonical order; a repeated field is named as often as
-    /// it came.
+    /// it came, and HTTP/2's authority is `host`.
     pub fn covered(&self) -> impl Iterator<Item = &'r str> + '_ {
-        self.claim.canonical.fields.iter().map(|header| header.name)
+        self.claim.canonical.fields.iter().map(|header| canonical_name(header.name))
     }
 
     /// The machine that verifies the body, whatever its mode.

@@ -1,0 +1,133 @@
+//! Runs every vector of `test-vectors/` and says how many.
+//!
+//! A test program of its own (no libtest), so that the counts are printed. The format is described
+//! in `test-vectors/README.md`; `model.rs` reads it and refuses what it does not know, `verify.rs`
+//! and `sign.rs` run the two kinds, `tamper.rs` changes every valid request bit by bit.
+
+mod model;
+mod sign;
+mod tamper;
+mod verify;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use model::{Expected, File};
+
+/// What came of the vectors of one file.
+#[derive(Default)]
+struct Tally {
+    valid: usize,
+    invalid: usize,
+    sign: usize,
+    keys: usize,
+    excepted: usize,
+    tampered: u64,
+    harmless: u64,
+}
+
+fn main() -> ExitCode {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/test-vectors");
+    let (files, exceptions) = match model::load(folder) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            println!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut failures = String::new();
+    let mut total = Tally::default();
+    println!(
+        "{:<28}{:>7}{:>9}{:>7}{:>6}{:>10}{:>12}{:>10}",
+        "vectors", "valid", "invalid", "sign", "keys", "excepted", "tampered", "harmless",
+    );
+    for (name, file) in &files {
+        let excepted = exceptions.get(name).cloned().unwrap_or_default();
+        let tally = run(name, file, &excepted, &mut failures);
+        tally.print(name);
+        total.add(&tally);
+    }
+    for (name, ids) in &exceptions {
+        if !files.contains_key(name) {
+            let _ = writeln!(failures, "exceptions.json names the file {name}: {ids:?}");
+        }
+    }
+    total.print("total");
+    let failed = failures.lines().count();
+    print!("{failures}");
+    let passed = total.valid + total.invalid + total.sign + total.keys + total.excepted;
+    println!("vectors: {} passed, {failed} failed", passed.saturating_sub(failed));
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(name: &str, file: &File, excepted: &BTreeMap<u64, String>, failures: &mut String) -> Tally {
+    let mut tally = Tally::default();
+    let mut seen = BTreeSet::new();
+    let mut settle = |id: u64, comment: &str, result: Result<(), String>, count: &mut usize| {
+        if !seen.insert(id) {
+            let _ = writeln!(failures, "{name} #{id}: the number stands twice");
+        }
+        match (result, excepted.get(&id)) {
+            (Ok(()), None) => *count += 1,
+            (Err(_), Some(_)) => tally.excepted += 1,
+            (Err(why), None) => {
+                let _ = writeln!(failures, "{name} #{id} ({comment}): {why}");
+            }
+            (Ok(()), Some(reason)) => {
+                let _ = writeln!(failures, "{name} #{id} ({comment}) passes, yet: {reason}");
+            }
+        }
+    };
+    let (mut valid, mut invalid, mut sign, mut keys) = (0, 0, 0, 0);
+    for vector in &file.verify {
+        let count = match vector.expected {
+            Expected::Valid { .. } => &mut valid,
+            Expected::Invalid { .. } => &mut invalid,
+        };
+        settle(vector.id, &vector.comment, verify::run(vector), count);
+    }
+    for vector in &file.sign {
+        settle(vector.id, &vector.comment, sign::run(vector), &mut sign);
+    }
+    for vector in &file.keys {
+        settle(vector.id, &vector.comment, sign::run_key(vector), &mut keys);
+    }
+    for vector in &file.verify {
+        if matches!(vector.expected, Expected::Valid { .. }) && !excepted.contains_key(&vector.id) {
+            match tamper::run(vector, name.starts_with("captures-")) {
+                Ok((tampered, harmless)) => {
+                    tally.tampered += tampered;
+                    tally.harmless += harmless;
+                }
+                Err(why) => {
+                    let _ = writeln!(failures, "{name} #{} tampered: {why}", vector.id);
+                }
+            }
+        }
+    }
+    for id in excepted.keys().filter(|id| !seen.contains(id)) {
+        let _ = writeln!(failures, "{name} has no #{id}, which exceptions.json names");
+    }
+    Tally { valid, invalid, sign, keys, ..tally }
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.valid += other.valid;
+        self.invalid += other.invalid;
+        self.sign += other.sign;
+        self.keys += other.keys;
+        self.excepted += other.excepted;
+        self.tampered += other.tampered;
+        self.harmless += other.harmless;
+    }
+
+    fn print(&self, name: &str) {
+        let Self { valid, invalid, sign, keys, excepted, tampered, harmless } = self;
+        println!(
+            "{name:<28}{valid:>7}{invalid:>9}{sign:>7}{keys:>6}{excepted:>10}{tampered:>12}\
+             {harmless:>10}",
+        );
+    }
+}

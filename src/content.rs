@@ -5,8 +5,7 @@
 
 use core::fmt;
 
-use crate::crypto::{DIGEST_LEN, Sha256};
-use crate::signature::{digest_from_hex, digest_to_hex, write_ascii};
+use crate::crypto::{DIGEST_LEN, Sha256, digest_from_hex, digest_to_hex, write_ascii};
 
 /// The value of `x-amz-content-sha256`: a digest of the body, or one of the words that stand for
 /// another way to bind it, or for none.

@@ -1,10 +1,12 @@
-//! SHA-256, HMAC-SHA-256 and the one comparison of secrets.
+//! SHA-256, HMAC-SHA-256, hexadecimal digests and the one comparison of secrets.
 //!
 //! The only file that names the hash backend. It works on the backend's block function instead of
 //! its `Digest` wrapper, which costs a third of a compression for each of the three short messages
 //! of a signature: the block buffer and the padding are ours, the compression is not.
 //!
 //! FIPS 180-4 (SHA-256), RFC 2104 (HMAC).
+
+use core::fmt;
 
 use sha2::block_api::compress256;
 use zeroize::Zeroize;
@@ -182,14 +184,35 @@ pub(crate) fn constant_time_eq(a: &[u8; DIGEST_LEN], b: &[u8; DIGEST_LEN]) -> bo
     constant_time_eq::constant_time_eq_32(a, b)
 }
 
+/// Lower-case hexadecimal of a digest.
+pub(crate) fn digest_to_hex(digest: &[u8; DIGEST_LEN]) -> [u8; 2 * DIGEST_LEN] {
+    let mut hex = [b'0'; 2 * DIGEST_LEN];
+    // Cannot fail: the output is exactly twice as long.
+    let _ = const_hex::encode_to_slice(digest, &mut hex);
+    hex
+}
+
+/// Reads 64 lower-case hexadecimal digits; the upper-case ones are another text, not signed by any
+/// known client.
+pub(crate) fn digest_from_hex(text: &[u8]) -> Option<[u8; DIGEST_LEN]> {
+    if text.len() != 2 * DIGEST_LEN || text.iter().any(u8::is_ascii_uppercase) {
+        return None;
+    }
+    // The decoder would take a prefix `0x`; 64 digits that begin so are 62 and too few for it.
+    const_hex::decode_to_array(text).ok()
+}
+
+/// Writes bytes that are known to be ASCII.
+pub(crate) fn write_ascii(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    f.write_str(core::str::from_utf8(bytes).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{MacKey, Sha256};
+    use super::{MacKey, Sha256, digest_from_hex, digest_to_hex};
 
     fn hex(bytes: &[u8; 32]) -> [u8; 64] {
-        let mut out = [0; 64];
-        const_hex::encode_to_slice(bytes, &mut out).expect("twice as long");
-        out
+        digest_to_hex(bytes)
     }
 
     /// FIPS 180-4 examples and the million letters `a`.
@@ -256,5 +279,21 @@ mod tests {
         for (key, message, expected) in cases {
             assert_eq!(&hex(&MacKey::new(key).mac(message)), expected);
         }
+    }
+
+    #[test]
+    fn hex_is_64_lower_case_digits() {
+        let good = [b'a'; 64];
+        assert!(digest_from_hex(&good).is_some());
+        for (at, byte) in [(0, b'A'), (63, b'F'), (5, b'g'), (7, b' '), (1, b'x'), (9, 0xff)] {
+            let mut bad = good;
+            bad[at] = byte;
+            assert!(digest_from_hex(&bad).is_none(), "{}", char::from(byte));
+        }
+        let mut prefixed = [b'0'; 64];
+        prefixed[1] = b'x';
+        assert!(digest_from_hex(&prefixed).is_none());
+        assert!(digest_from_hex(&good[1..]).is_none());
+        assert!(digest_from_hex(&[b'a'; 65]).is_none());
     }
 }

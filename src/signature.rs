@@ -9,7 +9,9 @@
 use core::fmt;
 
 use crate::credential::{CredentialScope, SecretKey, TERMINATOR};
-use crate::crypto::{self, DIGEST_LEN, MacKey, Sha256};
+use crate::crypto::{
+    DIGEST_LEN, MacKey, Sha256, constant_time_eq, digest_from_hex, digest_to_hex, write_ascii,
+};
 
 /// The key that signs and verifies the requests of one access key for one day, region and service.
 ///
@@ -84,31 +86,8 @@ impl Signature {
 
     /// Whether two signatures are the same, in constant time.
     pub(crate) fn matches(&self, other: &Self) -> bool {
-        crypto::constant_time_eq(&self.0, &other.0)
+        constant_time_eq(&self.0, &other.0)
     }
-}
-
-/// Lower-case hexadecimal of a digest.
-pub(crate) fn digest_to_hex(digest: &[u8; DIGEST_LEN]) -> [u8; 2 * DIGEST_LEN] {
-    let mut hex = [b'0'; 2 * DIGEST_LEN];
-    // Cannot fail: the output is exactly twice as long.
-    let _ = const_hex::encode_to_slice(digest, &mut hex);
-    hex
-}
-
-/// Reads 64 lower-case hexadecimal digits; the upper-case ones are another text, not signed by any
-/// known client.
-pub(crate) fn digest_from_hex(text: &[u8]) -> Option<[u8; DIGEST_LEN]> {
-    if text.len() != 2 * DIGEST_LEN || text.iter().any(u8::is_ascii_uppercase) {
-        return None;
-    }
-    // The decoder would take a prefix `0x`; 64 digits that begin so are 62 and too few for it.
-    const_hex::decode_to_array(text).ok()
-}
-
-/// Writes bytes that are known to be ASCII.
-pub(crate) fn write_ascii(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    f.write_str(core::str::from_utf8(bytes).unwrap_or_default())
 }
 
 impl fmt::Debug for SigningKey {
@@ -126,26 +105,5 @@ impl fmt::Display for Signature {
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Signature([redacted])")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::digest_from_hex;
-
-    #[test]
-    fn hex_is_64_lower_case_digits() {
-        let good = [b'a'; 64];
-        assert!(digest_from_hex(&good).is_some());
-        for (at, byte) in [(0, b'A'), (63, b'F'), (5, b'g'), (7, b' '), (1, b'x'), (9, 0xff)] {
-            let mut bad = good;
-            bad[at] = byte;
-            assert!(digest_from_hex(&bad).is_none(), "{}", char::from(byte));
-        }
-        let mut prefixed = [b'0'; 64];
-        prefixed[1] = b'x';
-        assert!(digest_from_hex(&prefixed).is_none());
-        assert!(digest_from_hex(&good[1..]).is_none());
-        assert!(digest_from_hex(&[b'a'; 65]).is_none());
     }
 }

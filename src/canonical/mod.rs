@@ -18,8 +18,7 @@ use core::fmt;
 
 use crate::content;
 use crate::credential::CredentialScope;
-use crate::crypto::{DIGEST_LEN, Sha256};
-use crate::signature::digest_to_hex;
+use crate::crypto::{DIGEST_LEN, Sha256, digest_to_hex};
 use crate::time::Timestamp;
 
 pub(crate) use encode::Decoded;

@@ -8,8 +8,8 @@ use core::fmt::{self, Display, Write};
 
 use super::{Error, Family, answer};
 use crate::body::BodyError;
+use crate::crypto::digest_to_hex;
 use crate::request::{Request, RequestError, trim};
-use crate::signature::digest_to_hex;
 use crate::time::Timestamp;
 use crate::verify::{Buffer, Component, Mechanism, ReadError, Verifier, VerifyError};
 

@@ -171,7 +171,7 @@ impl fmt::Display for SignedValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Value::Date(timestamp) => timestamp.fmt(f),
-            Value::Content(text) => crate::signature::write_ascii(f, text.as_bytes()),
+            Value::Content(text) => crate::crypto::write_ascii(f, text.as_bytes()),
             Value::Text(text) => f.write_str(text),
             Value::Authorization(signed) => Shown::with(f, |shown| signed.put_authorization(shown)),
         }

@@ -1,0 +1,101 @@
+//! A module imports only from a lower layer or from its own folder. The layers are those of
+//! ARCHITECTURE.md; a file that is not listed here belongs nowhere.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// Room and layer.
+const LAYERS: [(&str, u8); 14] = [
+    ("bounded", 0),
+    ("crypto", 0),
+    ("time", 0),
+    ("content", 1),
+    ("credential", 1),
+    ("request", 1),
+    ("signature", 2),
+    ("canonical", 3),
+    ("body", 4),
+    ("sign", 5),
+    ("verify", 5),
+    ("error", 6),
+    ("http", 7),
+    ("lib", 8),
+];
+
+#[test]
+fn modules_import_only_from_below() {
+    let layers: BTreeMap<_, _> = LAYERS.into_iter().collect();
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    each_file(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut |path, text| {
+        let inside =
+            path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).expect("inside");
+        let room = inside.iter().next().and_then(|first| first.to_str()).expect("a name");
+        let room = room.trim_end_matches(".rs");
+        let layer = *layers.get(room).unwrap_or_else(|| panic!("{room} has no layer"));
+        for import in imports(text) {
+            seen += 1;
+            let below = layers.get(import.as_str()).is_some_and(|other| *other < layer);
+            if room != "lib" && import != room && !below {
+                wrong.push(format!("{} imports {import}", inside.display()));
+            }
+        }
+    });
+    assert!(seen > 30, "only {seen} imports were found: is this test still reading them?");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Everything outside the crate is named in one module alone.
+#[test]
+fn dependencies_are_named_once() {
+    let homes = [
+        ("sha2", "crypto.rs"),
+        ("constant_time_eq", "crypto.rs"),
+        ("zeroize", "crypto.rs"),
+        ("const_hex", "crypto.rs"),
+        ("time::OffsetDateTime", "time.rs"),
+    ];
+    each_file(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut |path, text| {
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (name, home) in homes {
+            let used = text.lines().any(|line| {
+                let line = line.trim_start();
+                !line.starts_with("//")
+                    && (line.contains(&format!("{name}::"))
+                        || line.contains(&format!("use {name}")))
+            });
+            assert!(!used || path.ends_with(home), "{} names {name}", path.display());
+        }
+    });
+}
+
+fn each_file(folder: &Path, run: &mut dyn FnMut(&Path, &str)) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            each_file(&path, run);
+        } else {
+            run(&path, &fs::read_to_string(&path).expect("a text"));
+        }
+    }
+}
+
+/// First segments of `crate::` paths in code.
+fn imports(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    for line in code {
+        for (at, _) in line.match_indices("crate::") {
+            let rest = &line[at + "crate::".len()..];
+            let name: String =
+                rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            if !name.is_empty() {
+                found.push(name);
+            } else if !rest.starts_with(|c: char| c.is_ascii_uppercase()) {
+                panic!("an import this test cannot read: {line}");
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,52 @@
+//! Secrets, tokens, keys and signatures do not show themselves (PITFALLS V123).
+
+use countersign::{
+    AccessKeyId, ContentSha256, CredentialScope, Credentials, Header, Request, SecretKey,
+    SessionToken, Signer, SigningKey, Timestamp, Verifier,
+};
+
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const TOKEN: &str = "IQoJb3JpZ2luX2VjEJr//////////wEaCXVzLWVhc3QtMSJHMEUCIQ==";
+
+#[test]
+fn nothing_secret_is_shown_by_debug() {
+    let now = Timestamp::parse("20130524T000000Z").expect("a time");
+    let scope = CredentialScope { date: now.date(), region: "us-east-1", service: "s3" };
+    let secret_key = SecretKey::new(SECRET).expect("a secret");
+    let session_token = Some(SessionToken::new(TOKEN).expect("a token"));
+    let access_key_id = AccessKeyId::new("ASIAIOSFODNN7EXAMPLE").expect("a name");
+    let credentials = Credentials { access_key_id, secret_key, session_token };
+    let signer = Signer::new(&credentials, scope).expect("a signer");
+    let wire = [Header { name: "host", value: b"h" }];
+    let target = format!("/k?a={TOKEN}");
+    let request = Request { method: "GET", target: &target, headers: &wire };
+    let signed = signer.sign(&request, ContentSha256::EMPTY, now).expect("signed");
+    let signature = signed.signature().to_string();
+    let values: Vec<_> = signed.headers().map(|(name, value)| (name, value.to_string())).collect();
+    let mut headers = wire.to_vec();
+    headers.extend(values.iter().map(|(name, value)| Header { name, value: value.as_bytes() }));
+    let request = Request { headers: &headers, ..request };
+    let rules = Verifier::s3("us-east-1");
+    let read = || rules.read(&request, now).expect("a claim");
+    let key = SigningKey::derive(&secret_key, &scope);
+    let verified = read().verify_session(&key, session_token.expect("a token")).expect("verified");
+    let claim = read();
+    let presigned = signer
+        .presign(&Request { headers: &wire, ..request }, std::time::Duration::from_secs(9), now)
+        .expect("presigned");
+    let refusal = read().verify(&SigningKey::from_bytes(&[1; 32])).err();
+
+    let shown = [
+        format!("{credentials:?} {signer:?} {key:?}"),
+        format!("{signed:?} {:?} {:?}", signed.signature(), signed.headers().collect::<Vec<_>>()),
+        format!("{:?} {:?}", signed.canonical_request(), presigned),
+        format!("{request:?} {headers:?} {claim:?} {:?}", claim.session_token()),
+        format!("{:?} {verified:?} {refusal:?} {rules:?}", claim.canonical_request()),
+        format!("{:?}", verified.into_body()),
+    ];
+    for text in shown {
+        for secret in [SECRET, TOKEN, &signature] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}

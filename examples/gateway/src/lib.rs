@@ -1,0 +1,23 @@
+//! An S3 server over a local folder, in which every request passes a [`countersign`] verifier.
+//!
+//! ```text
+//! hyper --> gate.rs ----> staging.rs --------> store.rs
+//!           head proven   body proven, aside   s3s + s3s-fs, no auth of their own
+//!              |
+//!           keys.rs <-- credentials.rs
+//! ```
+//!
+//! The command is in `main.rs`; this library is what it starts, so that tests can start it too.
+
+pub mod config;
+pub mod credentials;
+mod error;
+mod gate;
+mod integrity;
+mod keys;
+mod server;
+mod staging;
+mod store;
+
+pub use config::Config;
+pub use server::{Gateway, StartError};

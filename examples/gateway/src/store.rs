@@ -1,0 +1,241 @@
+//! The S3 implementation behind the gate: `s3s` reads and writes the protocol, `s3s-fs` keeps
+//! objects in a local folder, and what real clients miss there is mended here.
+//!
+//! Neither of the two checks a signature: `s3s` gets no auth provider and never sees a signature.
+//! The only way in, [`Store::serve`], takes the proofs that head and body have been verified. How
+//! that was done this module deliberately does not know: nothing here is about keys, signatures or
+//! identities.
+//!
+//! `s3s-fs` still does the buckets, the atomic write of an object with its attributes, MD5s and
+//! checksums, and reading attributes back. What it leaves open, and where that is closed:
+//!
+//! | gap | closed in |
+//! |---|---|
+//! | a key is used as a path: `..` leaves the bucket, `//` and `/.` collapse, `a` excludes `a/b`, long keys fail | `names.rs` |
+//! | lists without ETags, `encoding-type` named but not applied, markers and prefixes approximate | `listing.rs` |
+//! | multipart: uploads lost when completing fails, ETags unchecked, gaps in numbers refused, no listing | `multipart.rs` |
+//! | an object and its attributes are written in two steps | written aside, put in place under a lock: `objects.rs`, `locks.rs` |
+//! | writing into a bucket that does not exist makes it | `Objects::use_bucket` |
+//! | a wrong Content-MD5 or checksum is noticed after the object was replaced | the caller checks the spooled body first |
+//! | deleting a bucket deletes what is in it | `delete_bucket` |
+//! | making one's own bucket again is an error, no region in any answer | `create_bucket`, `head_bucket`, `get_bucket_location` |
+//! | deleted objects leave their attribute files and folders | `Objects::remove` |
+//! | copying writes into the live object, and a copy onto itself is accepted | `copy_object` |
+//! | no conditional reads, no suffix range beyond the size, 4 KiB reads | `conditions.rs`, `Objects::open_span` |
+//! | ACLs, policies, versions, tags: nothing, although clients ask | `absent!` and `constant!` in `service.rs` |
+//!
+//! Limits: one process per data folder (a lock file sees to it), a case-sensitive file system, no
+//! versions, no tags, no encryption at rest, no `fsync`.
+
+mod conditions;
+mod listing;
+mod locks;
+mod multipart;
+mod names;
+mod objects;
+mod service;
+
+use std::fs::TryLockError;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use s3s::dto::Range;
+use s3s::host::{S3Host, VirtualHost};
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{Body, S3Error, S3ErrorCode, S3Result, s3_error};
+
+use self::objects::Objects;
+use crate::gate::Passed;
+use crate::staging::Staged;
+
+/// How much is read from a file at a time. `s3s-fs` takes 4 KiB, each a trip to a thread pool.
+const BLOCK: usize = 256 * 1024;
+
+/// The embedded store, ready to serve requests that have been verified.
+#[derive(Clone)]
+pub(crate) struct Store {
+    service: S3Service,
+}
+
+/// The folders of the data area.
+#[derive(Debug)]
+pub(crate) struct Area {
+    /// Buckets, by name.
+    buckets: PathBuf,
+    /// Multipart uploads that have begun.
+    uploads: PathBuf,
+    /// Bodies that are being verified.
+    staging: PathBuf,
+    /// Held while the gateway runs, so that two do not share the area.
+    _lock: std::fs::File,
+}
+
+impl Area {
+    /// Opens the data folder, making it when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be made or read, or when another gateway is using it.
+    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        // Who may read the objects is the gateway's to say, not the file system's.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder)?;
+        let folder = folder.canonicalize()?;
+        let lock = std::fs::File::create(folder.join(".lock"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => {
+                io::Error::new(ErrorKind::ResourceBusy, "another gateway is using this folder")
+            }
+            TryLockError::Error(error) => error,
+        })?;
+        let area = Area {
+            buckets: folder.join("buckets"),
+            uploads: folder.join("uploads"),
+            staging: folder.join("staging"),
+            _lock: lock,
+        };
+        std::fs::create_dir_all(&area.buckets)?;
+        Ok(area)
+    }
+
+    /// Where bodies wait for their verdict: on the same file system, but in no bucket.
+    #[must_use]
+    pub(crate) fn staging(&self) -> &Path {
+        &self.staging
+    }
+}
+
+impl Store {
+    /// Opens the store. `domain` turns on virtual-hosted requests below it.
+    ///
+    /// # Errors
+    /// When the folders cannot be read.
+    pub(crate) fn open(
+        area: Arc<Area>,
+        region: &str,
+        domain: Option<&str>,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let objects = Objects::open(area, region)?;
+        let mut builder = S3ServiceBuilder::new(objects);
+        if let Some(domain) = domain {
+            builder.set_host(Domain(domain.trim_matches('.').to_ascii_lowercase()));
+        }
+        Ok(Store { service: builder.build() })
+    }
+
+    /// Serves a request that has been verified: the two arguments are the proofs.
+    pub(crate) async fn serve(&self, head: Passed, body: Staged) -> http::Response<Body> {
+        let mut head = head.into_parts();
+        if let Err(error) = check_features(&head.method, &head.headers) {
+            return answer(error);
+        }
+        // S3 ignores a range that makes no sense; s3s refuses it.
+        if let Some(range) = head.headers.get(header::RANGE)
+            && range.to_str().ok().is_none_or(|range| Range::parse(range).is_err())
+        {
+            head.headers.remove(header::RANGE);
+        }
+        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        let request = http::Request::from_parts(head, body.into_body());
+        match self.service.call(request).await {
+            Ok(mut response) => {
+                // s3s does so for GET only.
+                if response.status() == StatusCode::OK
+                    && response.headers().contains_key(header::CONTENT_RANGE)
+                {
+                    *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                }
+                response
+            }
+            Err(error) => {
+                tracing::error!(error = ?error, "the store failed");
+                answer(s3_error!(InternalError))
+            }
+        }
+    }
+}
+
+/// Refuses what would otherwise be quietly left out: an object is not stored without the encryption
+/// or the lock that was asked for.
+fn check_features(method: &Method, headers: &HeaderMap) -> S3Result<()> {
+    for name in headers.keys() {
+        let name = name.as_str();
+        if name.starts_with("x-amz-server-side-encryption")
+            || name.starts_with("x-amz-copy-source-server-side-encryption")
+            || name.starts_with("x-amz-object-lock-")
+            || name.starts_with("x-amz-grant-")
+            || name == "x-amz-tagging"
+        {
+            return Err(s3_error!(
+                NotImplemented,
+                "A header you provided implies functionality that is not implemented: {name}"
+            ));
+        }
+    }
+    if let Some(acl) = headers.get("x-amz-acl")
+        && !matches!(
+            acl.as_bytes(),
+            b"private" | b"bucket-owner-full-control" | b"bucket-owner-read"
+        )
+    {
+        return Err(S3Error::with_message(
+            S3ErrorCode::AccessControlListNotSupported,
+            "The bucket does not allow ACLs",
+        ));
+    }
+    // s3s would read it as a browser's upload form, whose own signature nobody has verified.
+    let form = headers.get(header::CONTENT_TYPE).is_some_and(|value| {
+        value.as_bytes().to_ascii_lowercase().starts_with(b"multipart/form-data")
+    });
+    if *method == Method::POST && form {
+        return Err(s3_error!(NotImplemented, "POST uploads with a form are not implemented"));
+    }
+    Ok(())
+}
+
+/// An error as an answer.
+fn answer(error: S3Error) -> http::Response<Body> {
+    error.to_http_response().unwrap_or_else(|_| {
+        let mut response = http::Response::new(Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
+}
+
+/// Something on our side failed: logged here, where the cause is known, and told to nobody else.
+fn broken(what: &'static str, error: impl std::fmt::Display) -> S3Error {
+    tracing::error!(what, %error, "the store failed");
+    s3_error!(InternalError, "We encountered an internal error. Please try again.")
+}
+
+/// An error of the store underneath, logged when it is about the store.
+fn passed(error: S3Error) -> S3Error {
+    if *error.code() == S3ErrorCode::InternalError {
+        let source = error.source().map(ToString::to_string).unwrap_or_default();
+        return broken("s3s-fs", source);
+    }
+    error
+}
+
+/// Finds the bucket in the host name, for hosts below one domain. Any other host is path style, so
+/// that the address itself keeps working.
+struct Domain(String);
+
+impl S3Host for Domain {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let name = name.to_ascii_lowercase();
+        let host = VirtualHost::new(self.0.as_str());
+        Ok(match name.strip_suffix(&self.0).and_then(|name| name.strip_suffix('.')) {
+            Some(bucket) => host.with_bucket(bucket.to_owned()),
+            None => host,
+        })
+    }
+}

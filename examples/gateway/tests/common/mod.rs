@@ -1,0 +1,368 @@
+//! A gateway in this process, on a port of its own, and requests written byte by byte.
+
+// Every test binary uses a part of this.
+#![allow(dead_code, unreachable_pub)]
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Parser as _;
+use countersign::{
+    AccessKeyId, ContentSha256, CredentialScope, Credentials, Header, Request, SecretKey,
+    SessionToken, Signer, Timestamp,
+};
+use gateway::{Config, Gateway};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+pub const REGION: &str = "eu-test-1";
+pub const BUCKET: &str = "bucket";
+
+/// A key of the credentials file, or one that is made up.
+#[derive(Clone, Debug)]
+pub struct Key {
+    pub id: String,
+    pub secret: String,
+    pub token: Option<String>,
+}
+
+impl Key {
+    pub fn new(id: &str, secret: &str, token: Option<&str>) -> Self {
+        Key { id: id.to_owned(), secret: secret.to_owned(), token: token.map(str::to_owned) }
+    }
+}
+
+/// A running gateway over a folder that goes away with it.
+pub struct Server {
+    pub gateway: Gateway,
+    pub address: SocketAddr,
+    pub key: Key,
+    pub folder: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts one, with one bucket.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts one with more options.
+    pub async fn start_with(options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let gateway = Gateway::start(&config(folder.path(), options)).await.unwrap();
+        let server = Server {
+            address: gateway.address(),
+            key: read_key(&folder.path().join("credentials")),
+            gateway,
+            folder,
+        };
+        let made = server.send(server.sign("PUT", "/bucket", &[], b"")).await;
+        assert_eq!(made.status, 200, "{}", made.text());
+        server
+    }
+
+    pub async fn stop(self) {
+        self.gateway.stop().await;
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn credentials(&self) -> PathBuf {
+        self.folder.path().join("credentials")
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Every file below the data folder, with its content: what has been stored.
+    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        collect(&self.data(), &mut files);
+        files
+    }
+
+    /// A request that is signed as it should be.
+    pub fn sign(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Raw {
+        let content = ContentSha256::of(body);
+        let mut raw = Raw::new(self.address, method, target, headers, body);
+        raw.sign(&self.key, content, Timestamp::now());
+        raw
+    }
+
+    /// A presigned URL's target, for a request with these headers.
+    pub fn presign(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> String {
+        let raw = Raw::new(self.address, method, target, headers, b"");
+        raw.presign(&self.key, Timestamp::now(), Duration::from_secs(60))
+    }
+
+    /// A request that is not signed, or signed in its target.
+    pub fn plain(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Raw {
+        Raw::new(self.address, method, target, headers, body)
+    }
+
+    pub async fn send(&self, raw: Raw) -> Answer {
+        self.send_bytes(&raw.bytes()).await
+    }
+
+    pub async fn send_bytes(&self, bytes: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        Answer::read(&mut stream).await
+    }
+
+    /// The object as anybody with the key would get it.
+    pub async fn object(&self, key: &str) -> Option<Vec<u8>> {
+        let target = format!("/{BUCKET}/{key}");
+        let answer = self.send(self.sign("GET", &target, &[], b"")).await;
+        match answer.status {
+            200 => Some(answer.body),
+            404 => None,
+            _ => panic!("{} {}", answer.status, answer.text()),
+        }
+    }
+}
+
+pub fn config(folder: &Path, options: &[&str]) -> Config {
+    let data = folder.join("data");
+    let credentials = folder.join("credentials");
+    let mut arguments = vec![
+        "gateway",
+        "--listen",
+        "127.0.0.1:0",
+        "--region",
+        REGION,
+        "--data",
+        data.to_str().unwrap(),
+        "--credentials",
+        credentials.to_str().unwrap(),
+    ];
+    arguments.extend(options);
+    Config::parse_from(arguments)
+}
+
+/// The first key of a credentials file.
+fn read_key(path: &Path) -> Key {
+    let text = std::fs::read_to_string(path).unwrap();
+    let value = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_once('=').unwrap().1.trim().to_owned()
+    };
+    Key { id: value("aws_access_key_id"), secret: value("aws_secret_access_key"), token: None }
+}
+
+fn collect(folder: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// A request as it goes over the wire.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    pub method: String,
+    pub target: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Raw {
+    pub fn new(
+        address: SocketAddr,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Self {
+        let mut all = vec![];
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            all.push(("host".to_owned(), address.to_string()));
+        }
+        all.extend(headers.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+        Raw {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            headers: all,
+            body: body.to_owned(),
+        }
+    }
+
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Signs what is there; what is added later is not signed.
+    pub fn sign(&mut self, key: &Key, content: ContentSha256, now: Timestamp) {
+        self.sign_for(key, REGION, content, now);
+    }
+
+    pub fn sign_for(&mut self, key: &Key, region: &str, content: ContentSha256, now: Timestamp) {
+        let added: Vec<(String, String)> = {
+            let signer = signer(key, region, now);
+            let headers = self.wire_headers();
+            let request = Request { method: &self.method, target: &self.target, headers: &headers };
+            let signed = signer.sign(&request, content, now).unwrap();
+            signed.headers().map(|(name, value)| (name.to_owned(), value.to_string())).collect()
+        };
+        self.headers.extend(added);
+    }
+
+    pub fn presign(&self, key: &Key, now: Timestamp, expires: Duration) -> String {
+        let signer = signer(key, REGION, now);
+        let headers = self.wire_headers();
+        let request = Request { method: &self.method, target: &self.target, headers: &headers };
+        signer.presign(&request, expires, now).unwrap().target().to_string()
+    }
+
+    fn wire_headers(&self) -> Vec<Header<'_>> {
+        self.headers.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect()
+    }
+
+    /// The head, with a blank line at its end.
+    pub fn head(&self) -> Vec<u8> {
+        let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        for (name, value) in &self.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let framed = |name: &str| self.headers.iter().any(|(have, _)| have == name);
+        if !framed("content-length") && !framed("transfer-encoding") {
+            text.push_str(&format!("content-length: {}\r\n", self.body.len()));
+        }
+        text.push_str("connection: close\r\n\r\n");
+        text.into_bytes()
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        [self.head(), self.body.clone()].concat()
+    }
+}
+
+fn signer<'k>(key: &'k Key, region: &'k str, now: Timestamp) -> Signer<'k> {
+    let credentials = Credentials {
+        access_key_id: AccessKeyId::new(&key.id).unwrap(),
+        secret_key: SecretKey::new(&key.secret).unwrap(),
+        session_token: key.token.as_deref().map(|token| SessionToken::new(token).unwrap()),
+    };
+    let scope = CredentialScope { date: now.date(), region, service: "s3" };
+    Signer::new(&credentials, scope).unwrap()
+}
+
+/// An answer as it came over the wire.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// Reads until the server closes the connection.
+    pub async fn read(stream: &mut TcpStream) -> Self {
+        let mut bytes = Vec::new();
+        // A reset after the answer is still an answer.
+        let _ = stream.read_to_end(&mut bytes).await;
+        Self::parse(&bytes)
+    }
+
+    pub fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| {
+            panic!("no answer: {:?}", String::from_utf8_lossy(bytes));
+        });
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+        let body = bytes[end + 4..].to_vec();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        Answer { status, head, body: if chunked { dechunk(&body) } else { body } }
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().skip(1).find_map(|line| {
+            let (have, value) = line.split_once(':')?;
+            have.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    /// The code of an error.
+    pub fn code(&self) -> String {
+        let text = self.text();
+        let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+        code.map(|(code, _)| code.to_owned()).unwrap_or_default()
+    }
+
+    #[track_caller]
+    pub fn assert_refused(&self, status: u16, code: &str) {
+        assert_eq!((self.status, self.code().as_str()), (status, code), "{}", self.text());
+        assert!(self.header("x-amz-request-id").is_some());
+        assert!(self.text().contains("<RequestId>"), "{}", self.text());
+    }
+}
+
+fn dechunk(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(end) = body.windows(2).position(|two| two == b"\r\n") {
+        let size = std::str::from_utf8(&body[..end]).unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            break;
+        }
+        whole.extend_from_slice(&body[end + 2..end + 2 + size]);
+        body = &body[end + 2 + size + 2..];
+    }
+    whole
+}
+
+/// Bytes that are not all alike.
+pub fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_u32;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()[0]
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// Keys that are hard on clients, servers and file systems.
+pub const ODD_KEYS: [&str; 26] = [
+    "plain.txt",
+    "a b",
+    "a+b",
+    "a%20b",
+    "a%2Fb",
+    "100%",
+    "dir",
+    "dir/",
+    "dir/a",
+    "dir//a",
+    "//",
+    "/leading",
+    "ü/ö/ß",
+    "日本語",
+    "emoji 😀",
+    "q?x=1&y=2#z",
+    "<xml>&\"quotes\"'",
+    "semi;colon,comma:at@eq=",
+    "(paren)!*~'",
+    "c++",
+    "..",
+    "../../escape",
+    "a/../../b",
+    "./dot/.",
+    "back\\slash",
+    ".hidden",
+];

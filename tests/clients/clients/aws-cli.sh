@@ -56,7 +56,9 @@ location() {
 }
 
 list_buckets() {
-    aws s3 ls | grep -q " $S3_BUCKET\$" || fail "own bucket not listed"
+    local answer
+    answer=$(aws s3 ls)
+    grep " $S3_BUCKET\$" <<<"$answer" || fail "own bucket not listed"
 }
 
 put_empty() {

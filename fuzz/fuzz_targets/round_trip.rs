@@ -1,0 +1,46 @@
+//! A request made up by a client: what can be signed verifies, in both forms, with the same canonical
+//! request, and with no other key; what cannot be signed (in the header) is refused unread for the
+//! same reason; a signed request with one change is refused or leaves what the application sees as it
+//! was.
+
+#![no_main]
+
+use countersign::{Error, ReadError, RequestError, SignError, VerifyError};
+use countersign_fuzz::{Draft, Form, Holder, now, verify};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|draft: Draft| {
+    let (rules, holder) = (draft.rules(), draft.holder());
+    let stranger = Holder { secret: "another secret", ..draft.holder() };
+    for form in [Form::Header, Form::Query] {
+        let wire = match draft.sign(form) {
+            Ok(wire) => wire,
+            Err(SignError::Request(error)) if matches!(form, Form::Header) => {
+                let refused = verify(&rules, &draft.message, &holder, now()).err();
+                assert_eq!(refused, Some(ReadError::Request(error).into()));
+                continue;
+            }
+            Err(_) => continue,
+        };
+        let verify = |message, holder| verify(&rules, message, holder, now());
+        let seen = match verify(&wire.message, &holder) {
+            Ok(seen) => seen,
+            // The limits count what the signer has added.
+            Err(Error::Read(ReadError::Request(
+                RequestError::TooManyParameters
+                | RequestError::TooManyHeaders
+                | RequestError::HeadTooLong,
+            ))) => continue,
+            Err(error) => panic!("{form:?}: {error:?}: {:?}", wire.message),
+        };
+        assert_eq!(seen.canonical, wire.canonical);
+        let refused = verify(&wire.message, &stranger).err();
+        assert_eq!(refused, Some(Error::from(VerifyError::SignatureMismatch)));
+
+        if let Some(changed) = wire.message.edited(draft.edit)
+            && let Ok(accepted) = verify(&changed, &holder)
+        {
+            assert_eq!(accepted.view, seen.view, "{form:?}: {changed:?}");
+        }
+    }
+});

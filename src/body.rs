@@ -5,11 +5,17 @@
 //! with a digest nothing is proven before [`finish`](BodyVerifier::finish).
 //!
 //! Amazon S3 API Reference, "Authenticating Requests: Using the Authorization Header":
-//! `x-amz-content-sha256`.
+//! `x-amz-content-sha256`; "Transferring Payload in Multiple Chunks".
 
 use core::fmt;
 
+use crate::chain::Chain;
+use crate::chunked::{
+    Announced, Deframer, Frame, FrameError, MIN_CHUNK, Received, Signatures, TRAILER_SIGNATURE,
+    TrailerError, Trailers,
+};
 use crate::crypto::{DIGEST_LEN, Sha256};
+use crate::signature::Signature;
 
 /// Verifies a body while it arrives.
 ///
@@ -56,6 +62,48 @@ enum Mode {
     Whole { declared: [u8; DIGEST_LEN], computed: [u8; DIGEST_LEN] },
     /// Nothing covers the body.
     Unsigned,
+    /// The body comes in frames.
+    Chunked(Chunked),
+}
+
+/// A body in frames: where it stands.
+struct Chunked {
+    frames: Deframer,
+    /// `None` where chunks are not signed.
+    chain: Option<Chain>,
+    /// The signature that the chunk being read has to have.
+    signature: Option<Signature>,
+    hash: Sha256,
+    rules: ChunkRules,
+    /// Data of the object so far, and how much of it is covered.
+    decoded: u64,
+    /// Chunks so far, and the size of the last one.
+    chunks: u64,
+    last_size: u64,
+    received: Received,
+    /// Signed trailers end with their signature.
+    trailers_signed: bool,
+}
+
+/// What a head says of a body in frames.
+#[derive(Clone, Copy)]
+pub(crate) struct ChunkRules {
+    pub(crate) signed: bool,
+    /// Whether trailers come, and are signed where chunks are.
+    pub(crate) trailers: bool,
+    pub(crate) announced: Announced,
+    pub(crate) decoded_len: u64,
+    pub(crate) minimum: ChunkMinimum,
+}
+
+/// What becomes of a chunk of fewer than 8,192 bytes that is not the last one with data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ChunkMinimum {
+    /// It is accepted: clients that stream send what they have.
+    #[default]
+    Accept,
+    /// It is refused, as S3 does.
+    Refuse,
 }
 
 /// What the body is bound by, as the claim says.
@@ -64,6 +112,7 @@ pub(crate) enum Binding {
     Digest([u8; DIGEST_LEN]),
     Whole { declared: [u8; DIGEST_LEN], computed: [u8; DIGEST_LEN], len: u64 },
     Unsigned,
+    Chunked(ChunkRules),
 }
 
 /// How much of the input was taken, and what it was.
@@ -107,13 +156,13 @@ pub struct Pending<'i>(&'i [u8]);
 /// It is made by [`BodyVerifier::finish`] alone.
 ///
 /// ```compile_fail
-/// let proof = countersign::VerifiedBody { len: 0, signed: true };
+/// let proof = countersign::VerifiedBody { len: 0, signed: true, trailers: todo!() };
 /// ```
 #[must_use = "commit what was written aside"]
-#[derive(Debug)]
 pub struct VerifiedBody {
     len: u64,
     signed: bool,
+    trailers: Received,
 }
 
 /// Why a body is refused.
@@ -127,23 +176,52 @@ pub enum BodyError {
         /// The digest of what came.
         computed: [u8; DIGEST_LEN],
     },
-    /// More or fewer bytes came than `Content-Length` announced.
+    /// More or fewer bytes came than `Content-Length` or `x-amz-decoded-content-length` announced.
     Length {
         /// Bytes announced.
         expected: u64,
         /// Bytes that came; where too many came, as many as were seen.
         provided: u64,
     },
+    /// The body's frames are not well formed.
+    FrameSyntax,
+    /// The body ended before its last frame.
+    Truncated,
+    /// There is more behind the body's end.
+    AfterEnd,
+    /// A chunk is smaller than the rules allow.
+    ChunkSize {
+        /// The number of the chunk after it, from 1.
+        chunk: u64,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// A chunk's signature is not the one of its data at its place.
+    ChunkSignature,
+    /// The trailers' signature is not the one of what came.
+    TrailerSignature,
+    /// The trailers' signature is missing.
+    TrailerSignatureMissing,
+    /// A trailer is not well formed, or there is too much of them.
+    TrailerSyntax,
+    /// A trailer came that was not announced.
+    TrailerUnannounced,
+    /// A trailer came twice.
+    TrailerRepeated,
+    /// A trailer that was announced did not come.
+    TrailerMissing,
     /// Data was fed to a body that was given whole when its head was read: the caller's mistake.
     AlreadyWhole,
 }
 
 impl BodyVerifier {
-    pub(crate) fn new(binding: Binding, announced: Option<u64>) -> Self {
+    /// `chain` begins at the head's signature; it is there where chunks are signed.
+    pub(crate) fn new(binding: Binding, announced: Option<u64>, chain: Option<Chain>) -> Self {
         let (mode, len) = match binding {
             Binding::Digest(declared) => (Mode::Digest { declared, hash: Sha256::new() }, 0),
             Binding::Whole { declared, computed, len } => (Mode::Whole { declared, computed }, len),
             Binding::Unsigned => (Mode::Unsigned, 0),
+            Binding::Chunked(rules) => (Mode::Chunked(Chunked::new(rules, chain)), 0),
         };
         Self { mode, announced, len, failed: None }
     }
@@ -171,6 +249,11 @@ impl BodyVerifier {
             Mode::Digest { hash, .. } => hash.update(input),
             Mode::Whole { .. } => return Err(BodyError::AlreadyWhole),
             Mode::Unsigned => {}
+            Mode::Chunked(chunked) => {
+                let fed = chunked.take(input)?;
+                self.len += fed.consumed as u64;
+                return Ok(fed);
+            }
         }
         self.len = len;
         Ok(Fed { consumed: input.len(), event: Event::Data(Pending(input)) })
@@ -187,18 +270,138 @@ impl BodyVerifier {
         if let Some(expected) = self.announced.filter(|expected| self.len != *expected) {
             return Err(BodyError::Length { expected, provided: self.len });
         }
-        let signed = match self.mode {
-            Mode::Digest { declared, hash } => Some((declared, hash.finish())),
-            Mode::Whole { declared, computed } => Some((declared, computed)),
-            Mode::Unsigned => None,
+        let (len, trailers) = (self.len, Received::NONE);
+        let digests = match self.mode {
+            Mode::Digest { declared, hash } => (declared, hash.finish()),
+            Mode::Whole { declared, computed } => (declared, computed),
+            Mode::Unsigned => return Ok(VerifiedBody { len, signed: false, trailers }),
+            Mode::Chunked(chunked) => return chunked.finish(),
         };
-        match signed {
-            // Both digests are public; the signature was compared before.
-            Some((declared, computed)) if declared != computed => {
-                Err(BodyError::DigestMismatch { declared, computed })
+        // Both digests are public; the signature was compared before.
+        match digests {
+            (declared, computed) if declared == computed => {
+                Ok(VerifiedBody { len, signed: true, trailers })
             }
-            _ => Ok(VerifiedBody { len: self.len, signed: signed.is_some() }),
+            (declared, computed) => Err(BodyError::DigestMismatch { declared, computed }),
         }
+    }
+}
+
+impl Chunked {
+    fn new(rules: ChunkRules, chain: Option<Chain>) -> Self {
+        let signatures = if rules.signed { Signatures::Demanded } else { Signatures::Refused };
+        Self {
+            frames: Deframer::new(signatures),
+            chain,
+            signature: None,
+            hash: Sha256::new(),
+            rules,
+            decoded: 0,
+            chunks: 0,
+            last_size: u64::MAX,
+            received: Received::NONE,
+            trailers_signed: false,
+        }
+    }
+
+    /// Takes frames up to one that says something.
+    fn take<'i>(&mut self, input: &'i [u8]) -> Result<Fed<'i>, BodyError> {
+        let mut consumed = 0;
+        while let Some(rest) = input.get(consumed..).filter(|rest| !rest.is_empty()) {
+            let (taken, frame) = self.frames.next(rest)?;
+            consumed += taken;
+            let event = match frame {
+                Frame::Nothing | Frame::End => continue,
+                Frame::Head { size, signature } => {
+                    self.begin(size, signature)?;
+                    continue;
+                }
+                Frame::Data(data) => {
+                    self.decoded += data.len() as u64;
+                    if self.rules.signed {
+                        self.hash.update(data);
+                    }
+                    Event::Data(Pending(data))
+                }
+                Frame::DataEnd => {
+                    self.link()?;
+                    if !self.rules.signed {
+                        continue;
+                    }
+                    Event::Covered { through: self.decoded }
+                }
+                Frame::Trailer(line) => {
+                    self.trailer(line.as_slice())?;
+                    continue;
+                }
+            };
+            return Ok(Fed { consumed, event });
+        }
+        Ok(Fed { consumed, event: Event::NeedMore })
+    }
+
+    fn begin(&mut self, size: u64, signature: Option<Signature>) -> Result<(), BodyError> {
+        let expected = self.rules.decoded_len;
+        let provided = self.decoded.saturating_add(size);
+        if provided > expected || (size == 0 && provided != expected) {
+            return Err(BodyError::Length { expected, provided });
+        }
+        let small = self.last_size < MIN_CHUNK && size > 0;
+        if small && self.rules.minimum == ChunkMinimum::Refuse {
+            return Err(BodyError::ChunkSize { chunk: self.chunks + 1, size: self.last_size });
+        }
+        self.chunks += 1;
+        self.last_size = size;
+        self.signature = signature;
+        // The last chunk has no data and no end of it.
+        if size == 0 { self.link() } else { Ok(()) }
+    }
+
+    /// Checks the signature of the chunk that has ended.
+    fn link(&mut self) -> Result<(), BodyError> {
+        let hash = core::mem::replace(&mut self.hash, Sha256::new());
+        let good = match (&mut self.chain, self.signature.take()) {
+            (None, None) => !self.rules.signed,
+            (Some(chain), Some(signature)) => chain.chunk(&hash.finish()).matches(&signature),
+            _ => false,
+        };
+        if good { Ok(()) } else { Err(BodyError::ChunkSignature) }
+    }
+
+    fn trailer(&mut self, line: &[u8]) -> Result<(), BodyError> {
+        if self.trailers_signed {
+            // Nothing comes behind the signature but the empty line.
+            return Err(BodyError::TrailerSyntax);
+        }
+        let signature = (self.rules.signed && self.rules.trailers).then_some(TRAILER_SIGNATURE);
+        let Some(value) = self.received.take(line, &self.rules.announced, signature)? else {
+            return Ok(());
+        };
+        let signature = Signature::parse(value).ok_or(BodyError::TrailerSignature)?;
+        let chain = self.chain.take().ok_or(BodyError::TrailerSignature)?;
+        if !chain.trailers(&self.received.hash()).matches(&signature) {
+            return Err(BodyError::TrailerSignature);
+        }
+        self.trailers_signed = true;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<VerifiedBody, BodyError> {
+        // Where nothing is to come behind the last chunk's head, a client in use sends no empty
+        // line either, and S3 takes it.
+        let ended = !self.rules.signed
+            && self.rules.announced.is_empty()
+            && self.frames.is_after_last_head();
+        if !self.frames.is_whole() && !ended {
+            return Err(BodyError::Truncated);
+        }
+        if !self.received.are_all(&self.rules.announced) {
+            return Err(BodyError::TrailerMissing);
+        }
+        if self.rules.signed && self.rules.trailers && !self.trailers_signed {
+            return Err(BodyError::TrailerSignatureMissing);
+        }
+        Ok(VerifiedBody { len: self.decoded, signed: self.rules.signed, trailers: self.received })
     }
 }
 
@@ -241,6 +444,41 @@ impl VerifiedBody {
     pub const fn is_signed(&self) -> bool {
         self.signed
     }
+
+    /// The trailers, in the order they came. They are covered by the signature if the body is.
+    #[must_use]
+    pub const fn trailers(&self) -> Trailers<'_> {
+        Trailers(&self.trailers, 0)
+    }
+}
+
+impl From<FrameError> for BodyError {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Syntax => Self::FrameSyntax,
+            FrameError::AfterEnd => Self::AfterEnd,
+        }
+    }
+}
+
+impl From<TrailerError> for BodyError {
+    fn from(error: TrailerError) -> Self {
+        match error {
+            TrailerError::Syntax => Self::TrailerSyntax,
+            TrailerError::Unannounced => Self::TrailerUnannounced,
+            TrailerError::Repeated => Self::TrailerRepeated,
+        }
+    }
+}
+
+impl fmt::Debug for VerifiedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedBody")
+            .field("len", &self.len)
+            .field("signed", &self.signed)
+            .field("trailers", &self.trailers())
+            .finish()
+    }
 }
 
 impl fmt::Debug for BodyVerifier {
@@ -265,6 +503,17 @@ impl fmt::Display for BodyError {
             Self::Length { expected, provided } => {
                 write!(f, "the body has {provided} bytes instead of {expected}")
             }
+            Self::FrameSyntax => f.write_str("the body's frames are not well formed"),
+            Self::Truncated => f.write_str("the body ends too early"),
+            Self::AfterEnd => f.write_str("there is more behind the body's end"),
+            Self::ChunkSize { size, .. } => write!(f, "a chunk of {size} bytes is too small"),
+            Self::ChunkSignature => f.write_str("a chunk's signature does not match"),
+            Self::TrailerSignature => f.write_str("the trailers' signature does not match"),
+            Self::TrailerSignatureMissing => f.write_str("the trailers' signature is missing"),
+            Self::TrailerSyntax => f.write_str("a trailer is not well formed"),
+            Self::TrailerUnannounced => f.write_str("a trailer was not announced"),
+            Self::TrailerRepeated => f.write_str("a trailer is repeated"),
+            Self::TrailerMissing => f.write_str("a trailer that was announced is missing"),
             Self::AlreadyWhole => f.write_str("the body was given whole before"),
         }
     }
@@ -284,7 +533,7 @@ mod tests {
         announced: Option<u64>,
         pieces: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<(u64, bool), BodyError> {
-        let mut body = BodyVerifier::new(binding, announced);
+        let mut body = BodyVerifier::new(binding, announced, None);
         for piece in pieces {
             match body.feed(piece)? {
                 Fed { consumed: 0, event: Event::NeedMore } => assert!(piece.is_empty()),
@@ -332,7 +581,7 @@ mod tests {
 
     #[test]
     fn a_failed_machine_stays_failed() {
-        let mut body = BodyVerifier::new(Binding::Unsigned, Some(3));
+        let mut body = BodyVerifier::new(Binding::Unsigned, Some(3), None);
         let error = BodyError::Length { expected: 3, provided: 4 };
         assert_eq!(body.feed(b"abcd").err(), Some(error));
         assert_eq!(body.feed(b"abc").err(), Some(error));

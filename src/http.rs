@@ -91,7 +91,8 @@ impl fmt::Debug for Head<'_> {
 /// If a session token holds what cannot stand in a field.
 pub fn apply(signed: &Signed<'_>, headers: &mut HeaderMap) -> Result<(), http::Error> {
     for (name, value) in fields(signed)? {
-        headers.insert(name, value);
+        // A coding follows the codings that are there; nothing else is there yet.
+        headers.append(name, value);
     }
     Ok(())
 }

@@ -10,6 +10,8 @@ extern crate std;
 mod body;
 mod bounded;
 mod canonical;
+mod chain;
+mod chunked;
 mod content;
 mod credential;
 mod crypto;
@@ -22,10 +24,11 @@ mod signature;
 mod time;
 mod verify;
 
-pub use body::{BodyError, BodyVerifier, Event, Fed, Pending, VerifiedBody};
+pub use body::{BodyError, BodyVerifier, ChunkMinimum, Event, Fed, Pending, VerifiedBody};
 pub use canonical::{
     CanonicalRequest, Dialect, PlusSign, SignedParameter, SignedPath, SignedText, StringToSign,
 };
+pub use chunked::{ChunkEnd, ChunkError, ChunkHead, ChunkSigner, Framing, Trailers};
 pub use content::ContentSha256;
 pub use credential::{
     AccessKeyId, CredentialError, CredentialScope, Credentials, SecretKey, SessionToken,

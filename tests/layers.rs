@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Room and layer.
-const LAYERS: [(&str, u8); 14] = [
+const LAYERS: [(&str, u8); 16] = [
     ("bounded", 0),
     ("crypto", 0),
     ("time", 0),
@@ -15,12 +15,14 @@ const LAYERS: [(&str, u8); 14] = [
     ("request", 1),
     ("signature", 2),
     ("canonical", 3),
-    ("body", 4),
-    ("sign", 5),
-    ("verify", 5),
-    ("error", 6),
-    ("http", 7),
-    ("lib", 8),
+    ("chain", 3),
+    ("chunked", 4),
+    ("body", 5),
+    ("sign", 6),
+    ("verify", 6),
+    ("error", 7),
+    ("http", 8),
+    ("lib", 9),
 ];
 
 #[test]

@@ -125,7 +125,11 @@ impl<'a> Hint<'a> {
                 each("NumberBytesExpected", &expected);
                 each("NumberBytesProvided", &provided);
             }
-            Error::Body(BodyError::AlreadyWhole) | Error::Sign(_) => {}
+            Error::Body(BodyError::ChunkSize { chunk, size }) => {
+                each("Chunk", &chunk);
+                each("BadChunkSize", &size);
+            }
+            Error::Body(_) | Error::Sign(_) => {}
         }
     }
 
@@ -142,15 +146,38 @@ impl<'a> Hint<'a> {
         match self.error {
             Error::Read(error) => self.put_read(error, f),
             Error::Verify(error) => self.put_verify(error, f),
-            Error::Body(BodyError::DigestMismatch { .. }) if self.is_s3() => f.write_str(
+            Error::Body(error) => self.put_body(error, f),
+            Error::Sign(_) => self.put_internal(f),
+        }
+    }
+
+    fn put_body(&self, error: BodyError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use BodyError as E;
+        match error {
+            E::DigestMismatch { .. } if self.is_s3() => f.write_str(
                 "The provided 'x-amz-content-sha256' header does not match what was computed.",
             ),
-            Error::Body(BodyError::DigestMismatch { .. }) => f.write_str(MISMATCH_QUERY),
-            Error::Body(BodyError::Length { .. }) => f.write_str(
+            E::DigestMismatch { .. } | E::ChunkSignature | E::TrailerSignature => {
+                self.put_mismatch(f)
+            }
+            E::Length { .. } => f.write_str(
                 "You did not provide the number of bytes specified by the Content-Length HTTP \
                  header",
             ),
-            Error::Body(BodyError::AlreadyWhole) | Error::Sign(_) => self.put_internal(f),
+            E::FrameSyntax | E::Truncated | E::AfterEnd | E::TrailerSignatureMissing => {
+                f.write_str("The request body terminated unexpectedly")
+            }
+            E::ChunkSize { .. } => {
+                f.write_str("Only the last chunk is allowed to have a size less than 8192 bytes")
+            }
+            E::TrailerSyntax
+            | E::TrailerUnannounced
+            | E::TrailerRepeated
+            | E::TrailerMissing => f.write_str(
+                "The request contained trailing data that was not well-formed or did not conform \
+                 to our published schema.",
+            ),
+            E::AlreadyWhole => self.put_internal(f),
         }
     }
 
@@ -312,6 +339,12 @@ impl<'a> Hint<'a> {
             E::ContentSyntax => f.write_str(CONTENT_VALUES),
             E::ContentConflict | E::StreamingUnsupported => {
                 f.write_str("The value of x-amz-content-sha256 header is invalid.")
+            }
+            E::DecodedLengthMissing | E::DecodedLengthSyntax => {
+                f.write_str("You must provide the Content-Length HTTP header.")
+            }
+            E::TrailerNames | E::TrailerUnexpected => {
+                f.write_str("The value specified in the x-amz-trailer header is not supported")
             }
             E::ContentUnknown => self.put_internal(f),
             E::HostNotSigned | E::HeadersNotSigned if s3 => {

@@ -19,11 +19,12 @@ mod verified;
 
 use core::time::Duration;
 
-use crate::body::Binding;
+use crate::body::{Binding, ChunkMinimum, ChunkRules};
 use crate::canonical::{
     AuthenticationName, CanonicalRequest, CoverageError, Dialect, Fields, Path, PlusSign, Query,
     StringToSign, Token,
 };
+use crate::chunked::Announced;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope, SessionTokenRule, TERMINATOR};
 use crate::request::{Header, Limits, Request, RequestError, Target, trim};
@@ -78,6 +79,7 @@ pub struct Verifier<'p> {
     unsigned_payload: UnsignedPayload,
     token_rule: SessionTokenRule,
     plus: PlusSign,
+    chunk_minimum: ChunkMinimum,
     pub(crate) limits: Limits,
 }
 
@@ -111,6 +113,7 @@ impl<'p> Verifier<'p> {
             },
             token_rule: SessionTokenRule::of_service(service),
             plus: PlusSign::Space,
+            chunk_minimum: ChunkMinimum::Accept,
             limits: Limits::DEFAULT,
         }
     }
@@ -151,6 +154,13 @@ impl<'p> Verifier<'p> {
     #[must_use]
     pub const fn plus(mut self, plus: PlusSign) -> Self {
         self.plus = plus;
+        self
+    }
+
+    /// Whether streamed chunks may be smaller than S3 allows. Default: accepted.
+    #[must_use]
+    pub const fn chunk_minimum(mut self, rule: ChunkMinimum) -> Self {
+        self.chunk_minimum = rule;
         self
     }
 
@@ -412,17 +422,56 @@ impl<'p> Verifier<'p> {
             (Some(content @ ContentSha256::Digest(declared)), Some((computed, len))) => {
                 Ok((content, Binding::Whole { declared, computed, len }))
             }
-            (Some(content @ ContentSha256::UnsignedPayload), _) => {
+            (Some(content @ ContentSha256::UnsignedPayload), body) => {
+                if self.unsigned_payload == UnsignedPayload::Refuse {
+                    return Err(ReadError::UnsignedPayloadRefused);
+                }
+                // One client in use frames a body that it calls unsigned.
                 if is_aws_chunked(request) {
-                    return Err(ReadError::StreamingUnsupported);
+                    let framed = self.chunked(request, mechanism, body.is_some(), false, true)?;
+                    return Ok((content, framed));
                 }
-                match self.unsigned_payload {
-                    UnsignedPayload::Accept => Ok((content, Binding::Unsigned)),
-                    UnsignedPayload::Refuse => Err(ReadError::UnsignedPayloadRefused),
-                }
+                Ok((content, Binding::Unsigned))
             }
-            (Some(_), _) => Err(ReadError::StreamingUnsupported),
+            (Some(content), body) => {
+                let (signed, trailers) = match content {
+                    ContentSha256::StreamingSigned => (true, false),
+                    ContentSha256::StreamingSignedTrailer => (true, true),
+                    ContentSha256::StreamingUnsignedTrailer => (false, true),
+                    _ => return Err(ReadError::StreamingUnsupported),
+                };
+                if !signed && self.unsigned_payload == UnsignedPayload::Refuse {
+                    return Err(ReadError::UnsignedPayloadRefused);
+                }
+                let framed = self.chunked(request, mechanism, body.is_some(), signed, trailers)?;
+                Ok((content, framed))
+            }
         }
+    }
+
+    /// What the head says of a body in frames.
+    fn chunked(
+        &self,
+        request: &Request<'_>,
+        mechanism: Mechanism,
+        whole: bool,
+        signed: bool,
+        trailers: bool,
+    ) -> Result<Binding, ReadError> {
+        // A presigned URL has no chain that a client could know, a body given whole no frames.
+        if mechanism == Mechanism::Query || self.dialect() == Dialect::Standard || whole {
+            return Err(ReadError::StreamingUnsupported);
+        }
+        let value = request.single("x-amz-decoded-content-length")?;
+        let decoded_len = number(value.ok_or(ReadError::DecodedLengthMissing)?);
+        let decoded_len = decoded_len.ok_or(ReadError::DecodedLengthSyntax)?;
+        let announced = match request.single("x-amz-trailer")? {
+            None => Announced::NONE,
+            Some(_) if !trailers => return Err(ReadError::TrailerUnexpected),
+            Some(names) => Announced::parse(names).map_err(|_| ReadError::TrailerNames)?,
+        };
+        let minimum = self.chunk_minimum;
+        Ok(Binding::Chunked(ChunkRules { signed, trailers, announced, decoded_len, minimum }))
     }
 
     /// Leaves the signed fields, if they are all there and cover what arrives.
@@ -590,13 +639,17 @@ fn seconds(duration: Duration) -> i128 {
 /// how requests are smuggled (RFC 9112 section 6.3).
 fn content_length(request: &Request<'_>) -> Result<Option<u64>, ReadError> {
     let Some(value) = request.single("content-length")? else { return Ok(None) };
-    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    let length =
-        core::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
+    let length = number(value);
     if length.is_none() || request.fields("transfer-encoding").next().is_some() {
         return Err(ReadError::ContentLengthSyntax);
     }
     Ok(length)
+}
+
+/// A length in decimal digits.
+fn number(value: &[u8]) -> Option<u64> {
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    core::str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()
 }
 
 /// Whether a list of `Content-Encoding` names `aws-chunked`.

@@ -7,6 +7,7 @@ use crate::body::BodyVerifier;
 use crate::canonical::{
     AuthenticationName, SignedParameter, SignedPath, SignedText, canonical_name,
 };
+use crate::chain::Chain;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope};
 use crate::request::{Header, trim};
@@ -21,7 +22,7 @@ use crate::time::Timestamp;
 ///
 /// ```compile_fail
 /// fn forge(claim: countersign::Claim<'_>) -> countersign::Verified<'_> {
-///     countersign::Verified { claim }
+///     countersign::Verified { claim, chain: None }
 /// }
 /// ```
 ///
@@ -40,12 +41,14 @@ use crate::time::Timestamp;
 #[must_use = "the body is still unverified"]
 pub struct Verified<'r> {
     claim: Claim<'r>,
+    /// Where the chunks of a streamed body are signed.
+    chain: Option<Chain>,
 }
 
 impl<'r> Verified<'r> {
     /// The proof's only constructor; its only caller is `Claim`.
-    pub(super) const fn new(claim: Claim<'r>) -> Self {
-        Self { claim }
+    pub(super) const fn new(claim: Claim<'r>, chain: Option<Chain>) -> Self {
+        Self { claim, chain }
     }
 
     /// Who signed.
@@ -126,7 +129,7 @@ impl<'r> Verified<'r> {
 
     /// The machine that verifies the body, whatever its mode.
     pub fn into_body(self) -> BodyVerifier {
-        BodyVerifier::new(self.claim.binding, self.claim.announced_len)
+        BodyVerifier::new(self.claim.binding, self.claim.announced_len, self.chain)
     }
 }
 

@@ -11,6 +11,8 @@ mod body;
 mod bounded;
 mod canonical;
 mod chain;
+#[cfg(feature = "checksums")]
+mod checksum;
 mod chunked;
 mod content;
 mod credential;
@@ -28,6 +30,8 @@ pub use body::{BodyError, BodyVerifier, ChunkMinimum, Event, Fed, Pending, Verif
 pub use canonical::{
     CanonicalRequest, Dialect, PlusSign, SignedParameter, SignedPath, SignedText, StringToSign,
 };
+#[cfg(feature = "checksums")]
+pub use checksum::{Checksum, ChecksumAlgorithm, Checksummer};
 pub use chunked::{ChunkEnd, ChunkError, ChunkHead, ChunkSigner, Framing, Trailers};
 pub use content::ContentSha256;
 pub use credential::{

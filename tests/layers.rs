@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Room and layer.
-const LAYERS: [(&str, u8); 16] = [
+const LAYERS: [(&str, u8); 17] = [
     ("bounded", 0),
     ("crypto", 0),
     ("time", 0),
@@ -16,6 +16,7 @@ const LAYERS: [(&str, u8); 16] = [
     ("signature", 2),
     ("canonical", 3),
     ("chain", 3),
+    ("checksum", 1),
     ("chunked", 4),
     ("body", 5),
     ("sign", 6),
@@ -52,8 +53,9 @@ fn modules_import_only_from_below() {
 #[test]
 fn dependencies_are_named_once() {
     let homes = [
-        ("sha2", "crypto.rs"),
         ("constant_time_eq", "crypto.rs"),
+        ("base64ct", "checksum.rs"),
+        ("crc_fast", "checksum.rs"),
         ("zeroize", "crypto.rs"),
         ("const_hex", "crypto.rs"),
         ("time::OffsetDateTime", "time.rs"),

@@ -7,15 +7,22 @@
 //! Amazon S3 API Reference, "Authenticating Requests: Using the Authorization Header":
 //! `x-amz-content-sha256`; "Transferring Payload in Multiple Chunks".
 
+#[cfg(feature = "checksums")]
+mod checks;
+mod chunked;
+
 use core::fmt;
 
 use crate::chain::Chain;
-use crate::chunked::{
-    Announced, Deframer, Frame, FrameError, MIN_CHUNK, Received, Signatures, TRAILER_SIGNATURE,
-    TrailerError, Trailers,
-};
+use crate::chunked::{FrameError, Received, TrailerError, Trailers};
 use crate::crypto::{DIGEST_LEN, Sha256};
-use crate::signature::Signature;
+
+pub use chunked::ChunkMinimum;
+pub(crate) use chunked::ChunkRules;
+use chunked::Chunked;
+
+#[cfg(feature = "checksums")]
+pub(crate) use checks::Checks;
 
 /// Verifies a body while it arrives.
 ///
@@ -52,6 +59,8 @@ pub struct BodyVerifier {
     /// Bytes taken so far.
     len: u64,
     failed: Option<BodyError>,
+    #[cfg(feature = "checksums")]
+    checks: Checks,
 }
 
 /// How the body is bound to the signature.
@@ -64,46 +73,6 @@ enum Mode {
     Unsigned,
     /// The body comes in frames.
     Chunked(Chunked),
-}
-
-/// A body in frames: where it stands.
-struct Chunked {
-    frames: Deframer,
-    /// `None` where chunks are not signed.
-    chain: Option<Chain>,
-    /// The signature that the chunk being read has to have.
-    signature: Option<Signature>,
-    hash: Sha256,
-    rules: ChunkRules,
-    /// Data of the object so far, and how much of it is covered.
-    decoded: u64,
-    /// Chunks so far, and the size of the last one.
-    chunks: u64,
-    last_size: u64,
-    received: Received,
-    /// Signed trailers end with their signature.
-    trailers_signed: bool,
-}
-
-/// What a head says of a body in frames.
-#[derive(Clone, Copy)]
-pub(crate) struct ChunkRules {
-    pub(crate) signed: bool,
-    /// Whether trailers come, and are signed where chunks are.
-    pub(crate) trailers: bool,
-    pub(crate) announced: Announced,
-    pub(crate) decoded_len: u64,
-    pub(crate) minimum: ChunkMinimum,
-}
-
-/// What becomes of a chunk of fewer than 8,192 bytes that is not the last one with data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum ChunkMinimum {
-    /// It is accepted: clients that stream send what they have.
-    #[default]
-    Accept,
-    /// It is refused, as S3 does.
-    Refuse,
 }
 
 /// What the body is bound by, as the claim says.
@@ -210,6 +179,26 @@ pub enum BodyError {
     TrailerRepeated,
     /// A trailer that was announced did not come.
     TrailerMissing,
+    /// More than one `x-amz-checksum-*` field, or trailers that are checksums of several kinds.
+    ChecksumsMultiple,
+    /// A checksum's value is not one of its algorithm in base64.
+    ChecksumSyntax {
+        /// The field or trailer.
+        field: &'static str,
+        /// Whether it is a trailer.
+        trailer: bool,
+    },
+    /// `x-amz-sdk-checksum-algorithm` stands without a checksum.
+    ChecksumMissing,
+    /// The object does not have the checksum that came with it.
+    ChecksumMismatch {
+        /// The field or trailer.
+        field: &'static str,
+    },
+    /// `Content-MD5` is not an MD5 in base64.
+    ContentMd5Syntax,
+    /// The object does not have the MD5 of `Content-MD5`.
+    ContentMd5Mismatch,
     /// Data was fed to a body that was given whole when its head was read: the caller's mistake.
     AlreadyWhole,
 }
@@ -223,7 +212,31 @@ impl BodyVerifier {
             Binding::Unsigned => (Mode::Unsigned, 0),
             Binding::Chunked(rules) => (Mode::Chunked(Chunked::new(rules, chain)), 0),
         };
-        Self { mode, announced, len, failed: None }
+        Self {
+            mode,
+            announced,
+            len,
+            failed: None,
+            #[cfg(feature = "checksums")]
+            checks: Checks::NONE,
+        }
+    }
+
+    /// Checks checksums in the same pass.
+    #[cfg(feature = "checksums")]
+    pub(crate) fn with_checks(mut self, checks: Checks) -> Self {
+        self.checks = checks;
+        self
+    }
+
+    /// The trailers that the head announced.
+    #[cfg(feature = "checksums")]
+    pub(crate) fn announced_trailers(&self) -> impl Iterator<Item = &[u8]> {
+        let chunked = match &self.mode {
+            Mode::Chunked(chunked) => Some(chunked),
+            _ => None,
+        };
+        chunked.into_iter().flat_map(Chunked::announced)
     }
 
     /// Takes a prefix of `input` and says how much, and what it was.
@@ -237,7 +250,12 @@ impl BodyVerifier {
         if input.is_empty() {
             return Ok(Fed { consumed: 0, event: Event::NeedMore });
         }
-        self.take(input).inspect_err(|error| self.failed = Some(*error))
+        let fed = self.take(input).inspect_err(|error| self.failed = Some(*error))?;
+        #[cfg(feature = "checksums")]
+        if let Event::Data(data) = &fed.event {
+            self.checks.update(data.0);
+        }
+        Ok(fed)
     }
 
     fn take<'i>(&mut self, input: &'i [u8]) -> Result<Fed<'i>, BodyError> {
@@ -264,14 +282,26 @@ impl BodyVerifier {
     /// # Errors
     /// [`BodyError`] if it is not what the head said, or if the machine has failed before.
     pub fn finish(self) -> Result<VerifiedBody, BodyError> {
-        if let Some(error) = self.failed {
+        let proof = Self::finish_mode(self.mode, self.announced, self.len, self.failed)?;
+        #[cfg(feature = "checksums")]
+        self.checks.finish(&proof.trailers)?;
+        Ok(proof)
+    }
+
+    fn finish_mode(
+        mode: Mode,
+        announced: Option<u64>,
+        len: u64,
+        failed: Option<BodyError>,
+    ) -> Result<VerifiedBody, BodyError> {
+        if let Some(error) = failed {
             return Err(error);
         }
-        if let Some(expected) = self.announced.filter(|expected| self.len != *expected) {
-            return Err(BodyError::Length { expected, provided: self.len });
+        if let Some(expected) = announced.filter(|expected| len != *expected) {
+            return Err(BodyError::Length { expected, provided: len });
         }
-        let (len, trailers) = (self.len, Received::NONE);
-        let digests = match self.mode {
+        let trailers = Received::NONE;
+        let digests = match mode {
             Mode::Digest { declared, hash } => (declared, hash.finish()),
             Mode::Whole { declared, computed } => (declared, computed),
             Mode::Unsigned => return Ok(VerifiedBody { len, signed: false, trailers }),
@@ -284,124 +314,6 @@ impl BodyVerifier {
             }
             (declared, computed) => Err(BodyError::DigestMismatch { declared, computed }),
         }
-    }
-}
-
-impl Chunked {
-    fn new(rules: ChunkRules, chain: Option<Chain>) -> Self {
-        let signatures = if rules.signed { Signatures::Demanded } else { Signatures::Refused };
-        Self {
-            frames: Deframer::new(signatures),
-            chain,
-            signature: None,
-            hash: Sha256::new(),
-            rules,
-            decoded: 0,
-            chunks: 0,
-            last_size: u64::MAX,
-            received: Received::NONE,
-            trailers_signed: false,
-        }
-    }
-
-    /// Takes frames up to one that says something.
-    fn take<'i>(&mut self, input: &'i [u8]) -> Result<Fed<'i>, BodyError> {
-        let mut consumed = 0;
-        while let Some(rest) = input.get(consumed..).filter(|rest| !rest.is_empty()) {
-            let (taken, frame) = self.frames.next(rest)?;
-            consumed += taken;
-            let event = match frame {
-                Frame::Nothing | Frame::End => continue,
-                Frame::Head { size, signature } => {
-                    self.begin(size, signature)?;
-                    continue;
-                }
-                Frame::Data(data) => {
-                    self.decoded += data.len() as u64;
-                    if self.rules.signed {
-                        self.hash.update(data);
-                    }
-                    Event::Data(Pending(data))
-                }
-                Frame::DataEnd => {
-                    self.link()?;
-                    if !self.rules.signed {
-                        continue;
-                    }
-                    Event::Covered { through: self.decoded }
-                }
-                Frame::Trailer(line) => {
-                    self.trailer(line.as_slice())?;
-                    continue;
-                }
-            };
-            return Ok(Fed { consumed, event });
-        }
-        Ok(Fed { consumed, event: Event::NeedMore })
-    }
-
-    fn begin(&mut self, size: u64, signature: Option<Signature>) -> Result<(), BodyError> {
-        let expected = self.rules.decoded_len;
-        let provided = self.decoded.saturating_add(size);
-        if provided > expected || (size == 0 && provided != expected) {
-            return Err(BodyError::Length { expected, provided });
-        }
-        let small = self.last_size < MIN_CHUNK && size > 0;
-        if small && self.rules.minimum == ChunkMinimum::Refuse {
-            return Err(BodyError::ChunkSize { chunk: self.chunks + 1, size: self.last_size });
-        }
-        self.chunks += 1;
-        self.last_size = size;
-        self.signature = signature;
-        // The last chunk has no data and no end of it.
-        if size == 0 { self.link() } else { Ok(()) }
-    }
-
-    /// Checks the signature of the chunk that has ended.
-    fn link(&mut self) -> Result<(), BodyError> {
-        let hash = core::mem::replace(&mut self.hash, Sha256::new());
-        let good = match (&mut self.chain, self.signature.take()) {
-            (None, None) => !self.rules.signed,
-            (Some(chain), Some(signature)) => chain.chunk(&hash.finish()).matches(&signature),
-            _ => false,
-        };
-        if good { Ok(()) } else { Err(BodyError::ChunkSignature) }
-    }
-
-    fn trailer(&mut self, line: &[u8]) -> Result<(), BodyError> {
-        if self.trailers_signed {
-            // Nothing comes behind the signature but the empty line.
-            return Err(BodyError::TrailerSyntax);
-        }
-        let signature = (self.rules.signed && self.rules.trailers).then_some(TRAILER_SIGNATURE);
-        let Some(value) = self.received.take(line, &self.rules.announced, signature)? else {
-            return Ok(());
-        };
-        let signature = Signature::parse(value).ok_or(BodyError::TrailerSignature)?;
-        let chain = self.chain.take().ok_or(BodyError::TrailerSignature)?;
-        if !chain.trailers(&self.received.hash()).matches(&signature) {
-            return Err(BodyError::TrailerSignature);
-        }
-        self.trailers_signed = true;
-        Ok(())
-    }
-
-    fn finish(self) -> Result<VerifiedBody, BodyError> {
-        // Where nothing is to come behind the last chunk's head, a client in use sends no empty
-        // line either, and S3 takes it.
-        let ended = !self.rules.signed
-            && self.rules.announced.is_empty()
-            && self.frames.is_after_last_head();
-        if !self.frames.is_whole() && !ended {
-            return Err(BodyError::Truncated);
-        }
-        if !self.received.are_all(&self.rules.announced) {
-            return Err(BodyError::TrailerMissing);
-        }
-        if self.rules.signed && self.rules.trailers && !self.trailers_signed {
-            return Err(BodyError::TrailerSignatureMissing);
-        }
-        Ok(VerifiedBody { len: self.decoded, signed: self.rules.signed, trailers: self.received })
     }
 }
 
@@ -514,6 +426,12 @@ impl fmt::Display for BodyError {
             Self::TrailerUnannounced => f.write_str("a trailer was not announced"),
             Self::TrailerRepeated => f.write_str("a trailer is repeated"),
             Self::TrailerMissing => f.write_str("a trailer that was announced is missing"),
+            Self::ChecksumsMultiple => f.write_str("there are several checksums"),
+            Self::ChecksumSyntax { field, .. } => write!(f, "{field} is not well formed"),
+            Self::ChecksumMissing => f.write_str("a checksum is announced and missing"),
+            Self::ChecksumMismatch { field } => write!(f, "{field} is not the object's"),
+            Self::ContentMd5Syntax => f.write_str("content-md5 is not well formed"),
+            Self::ContentMd5Mismatch => f.write_str("content-md5 is not the object's"),
             Self::AlreadyWhole => f.write_str("the body was given whole before"),
         }
     }

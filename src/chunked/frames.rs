@@ -41,8 +41,11 @@ pub(crate) struct Deframer {
     state: State,
     /// Bytes of the chunk that are still to come.
     left: u64,
-    line: Bounded<u8, { MAX_LINE + 2 }>,
+    line: Line,
 }
+
+/// A line and its end.
+type Line = Bounded<u8, { MAX_LINE + 2 }>;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
@@ -63,8 +66,8 @@ pub(crate) enum Frame<'i> {
     Data(&'i [u8]),
     /// The chunk has ended.
     DataEnd,
-    /// A line of the trailers, without its end.
-    Trailer(Bounded<u8, { MAX_LINE + 2 }>),
+    /// A line of the trailers, which [`Deframer::trailer`] gives.
+    Trailer,
     /// The empty line after the trailers: the body is whole.
     End,
 }
@@ -129,14 +132,11 @@ impl Deframer {
                 if !whole {
                     return Ok((taken, Frame::Nothing));
                 }
-                let mut line = core::mem::replace(&mut self.line, Bounded::filled_with(0));
-                line.pop();
-                line.pop();
-                if line.as_slice().is_empty() {
+                if self.line.as_slice() == b"\r\n" {
                     self.state = State::End;
                     return Ok((taken, Frame::End));
                 }
-                Ok((taken, Frame::Trailer(line)))
+                Ok((taken, Frame::Trailer))
             }
             State::End => Err(FrameError::AfterEnd),
         }
@@ -178,6 +178,14 @@ impl Deframer {
             Signatures::Refused => return None,
         };
         Some((size, signature))
+    }
+
+    /// The line of the trailers that has just been read, without its end.
+    pub(crate) fn trailer(&mut self) -> Line {
+        let mut line = core::mem::replace(&mut self.line, Bounded::filled_with(0));
+        line.pop();
+        line.pop();
+        line
     }
 
     /// Whether the empty line has been read.

@@ -39,6 +39,8 @@ const INVALID_ARGUMENT: Answer = ("InvalidArgument", 400);
 const INVALID_REQUEST: Answer = ("InvalidRequest", 400);
 const INVALID_TOKEN: Answer = ("InvalidToken", 400);
 const INVALID_URI: Answer = ("InvalidURI", 400);
+const BAD_DIGEST: Answer = ("BadDigest", 400);
+const INVALID_DIGEST: Answer = ("InvalidDigest", 400);
 const CHUNK_SIZE: Answer = ("InvalidChunkSizeError", 403);
 const MALFORMED_TRAILER: Answer = ("MalformedTrailerError", 400);
 const MISSING_LENGTH: Answer = ("MissingContentLength", 411);
@@ -180,6 +182,13 @@ fn body(error: BodyError) -> Answers {
         | BodyError::TrailerUnannounced
         | BodyError::TrailerRepeated
         | BodyError::TrailerMissing => answers(MALFORMED_TRAILER, MALFORMED_HTTP),
+        BodyError::ChecksumsMultiple
+        | BodyError::ChecksumSyntax { .. }
+        | BodyError::ChecksumMissing => answers(INVALID_REQUEST, MALFORMED_HTTP),
+        BodyError::ChecksumMismatch { .. } | BodyError::ContentMd5Mismatch => {
+            answers(BAD_DIGEST, MALFORMED_HTTP)
+        }
+        BodyError::ContentMd5Syntax => answers(INVALID_DIGEST, MALFORMED_HTTP),
         BodyError::AlreadyWhole => answers(INTERNAL_ERROR, INTERNAL_FAILURE),
     }
 }

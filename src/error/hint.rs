@@ -177,6 +177,28 @@ impl<'a> Hint<'a> {
                 "The request contained trailing data that was not well-formed or did not conform \
                  to our published schema.",
             ),
+            E::ChecksumsMultiple => f.write_str(
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not \
+                 allowed.",
+            ),
+            E::ChecksumSyntax { field, trailer } => {
+                let trailing = if trailer { "trailing " } else { "" };
+                write!(f, "Value for {field} {trailing}header is invalid.")
+            }
+            E::ChecksumMissing => f.write_str(
+                "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or \
+                 x-amz-trailer headers were found.",
+            ),
+            E::ChecksumMismatch { field } => {
+                let name = field.strip_prefix("x-amz-checksum-").unwrap_or(field);
+                f.write_str("The ")?;
+                name.chars().try_for_each(|c| f.write_char(c.to_ascii_uppercase()))?;
+                f.write_str(" you specified did not match the calculated checksum.")
+            }
+            E::ContentMd5Syntax => f.write_str("The Content-MD5 you specified was invalid."),
+            E::ContentMd5Mismatch => {
+                f.write_str("The Content-MD5 you specified did not match what we received.")
+            }
             E::AlreadyWhole => self.put_internal(f),
         }
     }

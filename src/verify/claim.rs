@@ -49,6 +49,9 @@ pub struct Claim<'r> {
     /// What `Content-Length` announces.
     pub(super) announced_len: Option<u64>,
     pub(super) canonical: CanonicalRequest<'r>,
+    /// The request as it came; nothing of it is proven by being here.
+    #[cfg(feature = "checksums")]
+    pub(super) request: crate::request::Request<'r>,
 }
 
 impl<'r> Claim<'r> {

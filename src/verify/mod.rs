@@ -268,6 +268,8 @@ impl<'p> Verifier<'p> {
             binding,
             announced_len,
             canonical,
+            #[cfg(feature = "checksums")]
+            request: *request,
         })
     }
 

@@ -127,7 +127,49 @@ impl<'r> Verified<'r> {
         self.claim.canonical.fields.iter().map(|header| canonical_name(header.name))
     }
 
-    /// The machine that verifies the body, whatever its mode.
+    /// The machine that verifies the body, whatever its mode, and the checksums that came with it:
+    /// the one `x-amz-checksum-*` field, the trailer, and `Content-MD5`.
+    ///
+    /// Only fields that the signature covers count, but for `Content-MD5`, which S3 lets unsigned. A
+    /// checksum in a query (presigned URLs of one SDK carry that of no bytes) is no statement on
+    /// the body, nor is a field of `CompleteMultipartUpload`, which speaks of the whole object.
+    /// Algorithms that are not known are passed over.
+    ///
+    /// # Errors
+    /// [`BodyError`](crate::BodyError) if a checksum is malformed, or there are several.
+    #[cfg(feature = "checksums")]
+    pub fn into_checked_body(self) -> Result<BodyVerifier, crate::BodyError> {
+        use crate::body::{BodyError, Checks};
+        use crate::checksum::ChecksumAlgorithm;
+
+        let mut checks = Checks::NONE;
+        let completes = self.method() == "POST" && self.query().any(|p| p.name == "uploadId");
+        if !completes {
+            for header in self.claim.canonical.fields.iter() {
+                if let Some(algorithm) = ChecksumAlgorithm::of_field(header.name) {
+                    checks.field(algorithm, trim(header.value))?;
+                }
+            }
+            if let Ok(Some(value)) = self.claim.request.single("content-md5") {
+                checks.content_md5(value)?;
+            }
+        }
+        let announces = self.covers("x-amz-sdk-checksum-algorithm");
+        let body = self.into_body();
+        for name in body.announced_trailers() {
+            let name = core::str::from_utf8(name).unwrap_or_default();
+            if let Some(algorithm) = ChecksumAlgorithm::of_field(name) {
+                checks.trailer(algorithm)?;
+            }
+        }
+        if announces && !completes && !checks.any() {
+            return Err(BodyError::ChecksumMissing);
+        }
+        Ok(body.with_checks(checks))
+    }
+
+    /// The machine that verifies the body, whatever its mode. Checksums are not its business; with
+    /// the feature `checksums`, `into_checked_body` checks them as well.
     pub fn into_body(self) -> BodyVerifier {
         BodyVerifier::new(self.claim.binding, self.claim.announced_len, self.chain)
     }

@@ -1,7 +1,7 @@
 //! The same requests, signed by another maintained signer: its signatures are ours, and its
 //! requests pass our verifier.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use aws_credential_types::Credentials as TheirCredentials;
 use aws_sigv4::http_request::{
@@ -84,7 +84,7 @@ fn theirs(draft: &Draft) -> (String, String, Vec<(String, String)>) {
         .identity(&identity)
         .region("eu-west-1")
         .name(draft.service)
-        .time(SystemTime::from(UNIX_EPOCH + Duration::from_secs(AT)))
+        .time(UNIX_EPOCH + Duration::from_secs(AT))
         .settings(settings)
         .build()
         .expect("parameters")

@@ -13,9 +13,9 @@ fn nothing_secret_is_shown_by_debug() {
     let now = Timestamp::parse("20130524T000000Z").expect("a time");
     let scope = CredentialScope { date: now.date(), region: "us-east-1", service: "s3" };
     let secret_key = SecretKey::new(SECRET).expect("a secret");
-    let session_token = Some(SessionToken::new(TOKEN).expect("a token"));
+    let token = SessionToken::new(TOKEN).expect("a token");
     let access_key_id = AccessKeyId::new("ASIAIOSFODNN7EXAMPLE").expect("a name");
-    let credentials = Credentials { access_key_id, secret_key, session_token };
+    let credentials = Credentials { access_key_id, secret_key, session_token: Some(token) };
     let signer = Signer::new(&credentials, scope).expect("a signer");
     let wire = [Header { name: "host", value: b"h" }];
     let target = format!("/k?a={TOKEN}");
@@ -29,7 +29,7 @@ fn nothing_secret_is_shown_by_debug() {
     let rules = Verifier::s3("us-east-1");
     let read = || rules.read(&request, now).expect("a claim");
     let key = SigningKey::derive(&secret_key, &scope);
-    let verified = read().verify_session(&key, session_token.expect("a token")).expect("verified");
+    let verified = read().verify_session(&key, token).expect("verified");
     let claim = read();
     let presigned = signer
         .presign(&Request { headers: &wire, ..request }, std::time::Duration::from_secs(9), now)

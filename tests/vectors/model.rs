@@ -161,12 +161,13 @@ impl Head {
     }
 }
 
+/// Reasons by file and number.
+pub(crate) type Exceptions = BTreeMap<String, BTreeMap<u64, String>>;
+
 /// Reads all files of the folder; exceptions by file and number.
-pub(crate) fn load(
-    folder: &str,
-) -> Read<(BTreeMap<String, File>, BTreeMap<String, BTreeMap<u64, String>>)> {
+pub(crate) fn load(folder: &str) -> Read<(BTreeMap<String, File>, Exceptions)> {
     let mut files = BTreeMap::new();
-    let mut exceptions = BTreeMap::<String, BTreeMap<u64, String>>::new();
+    let mut exceptions = Exceptions::new();
     for entry in fs::read_dir(folder).map_err(|error| format!("{folder}: {error}"))? {
         let path = entry.map_err(|error| error.to_string())?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
@@ -213,9 +214,18 @@ fn file(mut object: Object) -> Read<File> {
         Ok(())
     };
     let (mut verify, mut sign, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    each("verify", &mut |vector| Ok(verify.push(verify_vector(vector)?)))?;
-    each("sign", &mut |vector| Ok(sign.push(sign_vector(vector)?)))?;
-    each("keys", &mut |vector| Ok(keys.push(key_vector(vector)?)))?;
+    each("verify", &mut |vector| {
+        verify.push(verify_vector(vector)?);
+        Ok(())
+    })?;
+    each("sign", &mut |vector| {
+        sign.push(sign_vector(vector)?);
+        Ok(())
+    })?;
+    each("keys", &mut |vector| {
+        keys.push(key_vector(vector)?);
+        Ok(())
+    })?;
     object.end()?;
     for flag in flags {
         if !notes.contains_key(&flag) {

@@ -26,7 +26,10 @@ mod signature;
 mod time;
 mod verify;
 
-pub use body::{BodyError, BodyVerifier, ChunkMinimum, Event, Fed, Pending, VerifiedBody};
+pub use body::{
+    BodyError, BodyVerifier, ChunkMinimum, Escrow, EscrowError, Event, Fed, Lent, Pending,
+    Remainder, VerifiedBody,
+};
 pub use canonical::{
     CanonicalRequest, Dialect, PlusSign, SignedParameter, SignedPath, SignedText, StringToSign,
 };

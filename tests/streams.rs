@@ -257,3 +257,58 @@ proptest! {
         prop_assert_eq!(run(verify(), mixed.chunks(1)).2, whole);
     }
 }
+
+/// An escrow lends out what is covered, and holds no more than its buffer.
+#[test]
+fn escrows() {
+    use countersign::{Escrow, EscrowError};
+    let chunks: [&[u8]; 3] = [b"hello", b" ", b"world, in three chunks"];
+    let longest = chunks.iter().map(|chunk| chunk.len()).max().expect("chunks");
+    for (content, trailers) in MODES {
+        let (verify, body) = upload(content, trailers, &chunks);
+        let data = chunks.concat();
+        let signed = content != ContentSha256::StreamingUnsignedTrailer;
+        let needed = if signed { longest } else { data.len() };
+        for piece in [1, 7, body.len()] {
+            for room in [needed - 1, needed, needed + 1] {
+                let mut buffer = vec![0; room];
+                let mut escrow = Escrow::new(verify(), buffer.as_mut_slice());
+                let mut out = Vec::new();
+                let mut lend = || -> Result<(), EscrowError> {
+                    for mut input in body.chunks(piece) {
+                        while !input.is_empty() {
+                            let lent = escrow.feed(input)?;
+                            out.extend_from_slice(lent.covered);
+                            input = &input[lent.consumed..];
+                        }
+                    }
+                    Ok(())
+                };
+                if room < needed {
+                    assert_eq!(lend(), Err(EscrowError::Full), "{content:?}");
+                    assert_eq!(lend(), Err(EscrowError::Body(BodyError::Abandoned)));
+                    assert!(data.starts_with(&out));
+                    continue;
+                }
+                assert_eq!(lend(), Ok(()));
+                let (proof, last) = escrow.finish().expect("the whole body");
+                out.extend_from_slice(last.as_ref());
+                assert_eq!((proof.len(), out.as_slice()), (data.len() as u64, data.as_slice()));
+                assert_eq!(last.as_ref().is_empty(), signed);
+            }
+        }
+        // A chunk that was changed never comes out.
+        let mut changed = body.clone();
+        let at = body.windows(5).position(|window| window == b"world").expect("the data");
+        changed[at] ^= 1;
+        let mut escrow = Escrow::new(verify(), vec![0; data.len()]);
+        let mut out = Vec::new();
+        let mut input = changed.as_slice();
+        while !input.is_empty() {
+            let Ok(lent) = escrow.feed(input) else { break };
+            out.extend_from_slice(lent.covered);
+            input = &input[lent.consumed..];
+        }
+        assert_eq!(out, if signed { &b"hello "[..] } else { b"" });
+    }
+}

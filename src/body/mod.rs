@@ -10,6 +10,7 @@
 #[cfg(feature = "checksums")]
 mod checks;
 mod chunked;
+mod escrow;
 
 use core::fmt;
 
@@ -20,6 +21,7 @@ use crate::crypto::{DIGEST_LEN, Sha256};
 pub use chunked::ChunkMinimum;
 pub(crate) use chunked::ChunkRules;
 use chunked::Chunked;
+pub use escrow::{Escrow, EscrowError, Lent, Remainder};
 
 #[cfg(feature = "checksums")]
 pub(crate) use checks::Checks;
@@ -199,6 +201,8 @@ pub enum BodyError {
     ContentMd5Syntax,
     /// The object does not have the MD5 of `Content-MD5`.
     ContentMd5Mismatch,
+    /// What came before could not be held: the machine was given up.
+    Abandoned,
     /// Data was fed to a body that was given whole when its head was read: the caller's mistake.
     AlreadyWhole,
 }
@@ -220,6 +224,11 @@ impl BodyVerifier {
             #[cfg(feature = "checksums")]
             checks: Checks::NONE,
         }
+    }
+
+    /// Refuses all that follows: whoever drives the machine could not hold what came.
+    fn fail(&mut self) {
+        self.failed.get_or_insert(BodyError::Abandoned);
     }
 
     /// Checks checksums in the same pass.
@@ -432,6 +441,7 @@ impl fmt::Display for BodyError {
             Self::ChecksumMismatch { field } => write!(f, "{field} is not the object's"),
             Self::ContentMd5Syntax => f.write_str("content-md5 is not well formed"),
             Self::ContentMd5Mismatch => f.write_str("content-md5 is not the object's"),
+            Self::Abandoned => f.write_str("the body was given up"),
             Self::AlreadyWhole => f.write_str("the body was given whole before"),
         }
     }

@@ -40,6 +40,7 @@ const INVALID_REQUEST: Answer = ("InvalidRequest", 400);
 const INVALID_TOKEN: Answer = ("InvalidToken", 400);
 const INVALID_URI: Answer = ("InvalidURI", 400);
 const BAD_DIGEST: Answer = ("BadDigest", 400);
+const ENTITY_TOO_LARGE: Answer = ("EntityTooLarge", 400);
 const INVALID_DIGEST: Answer = ("InvalidDigest", 400);
 const CHUNK_SIZE: Answer = ("InvalidChunkSizeError", 403);
 const MALFORMED_TRAILER: Answer = ("MalformedTrailerError", 400);
@@ -89,6 +90,7 @@ fn read(error: ReadError) -> Answers {
     let by = |mechanism| match mechanism {
         Mechanism::Header => HEADER_MALFORMED,
         Mechanism::Query => QUERY_PARAMETERS,
+        Mechanism::Form => INVALID_ARGUMENT,
     };
     match error {
         E::Request(error) => request(error),
@@ -116,6 +118,7 @@ fn read(error: ReadError) -> Answers {
         | E::ScopeService(mechanism)
         | E::ScopeTerminator(mechanism) => answers(by(mechanism), MISMATCH),
         E::SignatureSyntax | E::SignedHeaderMissing => answers(MISMATCH, MISMATCH),
+        E::DateSyntax(Mechanism::Form) => answers(INVALID_ARGUMENT, INCOMPLETE),
         E::DateMissing | E::DateSyntax(Mechanism::Header) => answers(ACCESS_DENIED, INCOMPLETE),
         E::DateSyntax(Mechanism::Query)
         | E::ExpiresSyntax
@@ -189,6 +192,7 @@ fn body(error: BodyError) -> Answers {
             answers(BAD_DIGEST, MALFORMED_HTTP)
         }
         BodyError::ContentMd5Syntax => answers(INVALID_DIGEST, MALFORMED_HTTP),
+        BodyError::Abandoned => answers(ENTITY_TOO_LARGE, MALFORMED_HTTP),
         BodyError::AlreadyWhole => answers(INTERNAL_ERROR, INTERNAL_FAILURE),
     }
 }

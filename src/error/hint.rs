@@ -11,7 +11,7 @@ use crate::body::BodyError;
 use crate::crypto::digest_to_hex;
 use crate::request::{Request, RequestError, trim};
 use crate::time::Timestamp;
-use crate::verify::{Buffer, Component, Mechanism, ReadError, Verifier, VerifyError};
+use crate::verify::{Buffer, Claim, Component, Mechanism, ReadError, Verifier, VerifyError};
 
 /// What a service answers to a fault. Made by [`Error::hint`].
 ///
@@ -35,6 +35,8 @@ pub struct Hint<'a> {
 struct About<'a> {
     rules: &'a Verifier<'a>,
     request: &'a Request<'a>,
+    /// The body, if the request was read with it.
+    body: Option<&'a [u8]>,
     now: Timestamp,
 }
 
@@ -62,6 +64,9 @@ impl Hint<'static> {
 impl<'a> Hint<'a> {
     /// The same hint with what only the request can tell: the region expected, the headers not
     /// signed, the string to sign.
+    ///
+    /// It repeats signed fields to the one who sent them, a session token among them: send it, do
+    /// not log it.
     #[must_use]
     pub fn about<'b>(
         self,
@@ -69,7 +74,22 @@ impl<'a> Hint<'a> {
         request: &'b Request<'b>,
         now: Timestamp,
     ) -> Hint<'b> {
-        Hint { error: self.error, family: self.family, about: Some(About { rules, request, now }) }
+        let about = Some(About { rules, request, body: None, now });
+        Hint { error: self.error, family: self.family, about }
+    }
+
+    /// As [`about`](Self::about), for a request that was read with its body by
+    /// [`Verifier::read_whole`].
+    #[must_use]
+    pub fn about_whole<'b>(
+        self,
+        rules: &'b Verifier<'b>,
+        request: &'b Request<'b>,
+        body: &'b [u8],
+        now: Timestamp,
+    ) -> Hint<'b> {
+        let about = Some(About { rules, request, body: Some(body), now });
+        Hint { error: self.error, family: self.family, about }
     }
 
     /// The service's name for the fault.
@@ -198,6 +218,9 @@ impl<'a> Hint<'a> {
             E::ContentMd5Syntax => f.write_str("The Content-MD5 you specified was invalid."),
             E::ContentMd5Mismatch => {
                 f.write_str("The Content-MD5 you specified did not match what we received.")
+            }
+            E::Abandoned => {
+                f.write_str("Your proposed upload exceeds the maximum allowed size")
             }
             E::AlreadyWhole => self.put_internal(f),
         }
@@ -550,7 +573,16 @@ fn put_time(time: Option<Timestamp>, f: &mut fmt::Formatter<'_>) -> fmt::Result 
     time.map_or(Ok(()), |time| time.fmt(f))
 }
 
-impl About<'_> {
+impl<'a> About<'a> {
+    /// The claim as it was read before.
+    fn claim(&self) -> Option<Claim<'a>> {
+        match self.body {
+            None => self.rules.read(self.request, self.now),
+            Some(body) => self.rules.read_whole(self.request, body, self.now),
+        }
+        .ok()
+    }
+
     /// When the request says that it was signed, and how long it asks to live.
     fn times(&self) -> Option<(Timestamp, Option<u64>)> {
         let mut buffer = Buffer::new();
@@ -610,7 +642,7 @@ impl About<'_> {
         error: VerifyError,
         each: &mut dyn FnMut(&'static str, &dyn Display),
     ) {
-        let Ok(claim) = self.rules.read(self.request, self.now) else { return };
+        let Some(claim) = self.claim() else { return };
         match error {
             VerifyError::SignatureMismatch => {
                 let (text, canonical) = (claim.string_to_sign(), claim.canonical_request());

@@ -12,6 +12,8 @@ pub enum Mechanism {
     Header,
     /// In the query: a presigned URL.
     Query,
+    /// In the fields of a POST form.
+    Form,
 }
 
 /// A part of the `Authorization` field.

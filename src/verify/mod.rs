@@ -305,15 +305,40 @@ impl<'p> Verifier<'p> {
     }
 
     fn without_claim(&self, request: &Request<'_>) -> ReadError {
+        if self.is_form(request) { ReadError::FormNotSupported } else { ReadError::Anonymous }
+    }
+
+    /// Whether the request would make its claim in a POST form.
+    fn is_form(&self, request: &Request<'_>) -> bool {
         let is_form = request.fields("content-type").any(|field| {
             let form = b"multipart/form-data";
             let media = trim(field.value).get(..form.len()).unwrap_or_default();
             media.eq_ignore_ascii_case(form)
         });
-        if self.dialect() == Dialect::S3 && request.method == "POST" && is_form {
-            ReadError::FormNotSupported
+        self.dialect() == Dialect::S3 && request.method == "POST" && is_form
+    }
+
+    /// Where the request tries to say who sent it, well or not; `None` if it is anonymous. For
+    /// reports: nothing is checked.
+    ///
+    /// ```
+    /// use countersign::{Header, Mechanism, Request, Verifier};
+    ///
+    /// let headers = [Header { name: "authorization", value: b"nonsense" }];
+    /// let request = Request { method: "GET", target: "/", headers: &headers };
+    /// assert_eq!(Verifier::s3("us-east-1").attempted(&request), Some(Mechanism::Header));
+    /// ```
+    #[must_use]
+    pub fn attempted(&self, request: &Request<'_>) -> Option<Mechanism> {
+        let query = Target::parse(request.target).map_or("", |target| target.query);
+        let parameters = Query::parse(query, self.plus, &self.limits)
+            .map(|query| AuthenticationParameters::find(&query).map_or(true, |found| found.any()));
+        if parameters == Ok(true) {
+            Some(Mechanism::Query)
+        } else if request.fields("authorization").next().is_some() {
+            Some(Mechanism::Header)
         } else {
-            ReadError::Anonymous
+            self.is_form(request).then_some(Mechanism::Form)
         }
     }
 
@@ -393,7 +418,7 @@ impl<'p> Verifier<'p> {
         let parse = |value| ContentSha256::parse(value).ok_or(ReadError::ContentSyntax);
         let field = request.single("x-amz-content-sha256")?.map(parse).transpose()?;
         let parameter = match mechanism {
-            Mechanism::Header => None,
+            Mechanism::Header | Mechanism::Form => None,
             Mechanism::Query => query
                 .single("X-Amz-Content-Sha256")
                 .map_err(|_| ReadError::ParameterRepeated)?
@@ -408,7 +433,7 @@ impl<'p> Verifier<'p> {
         let declared = match (field.or(parameter), self.dialect(), mechanism) {
             (Some(content), ..) => Some(content),
             (None, Dialect::S3, Mechanism::Query) => Some(ContentSha256::UnsignedPayload),
-            (None, Dialect::S3, Mechanism::Header) => return Err(ReadError::ContentMissing),
+            (None, Dialect::S3, _) => return Err(ReadError::ContentMissing),
             (None, Dialect::Standard, _) => None,
         };
         let computed = body.map(|body| (crate::crypto::Sha256::digest(body), body.len() as u64));

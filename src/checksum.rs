@@ -119,6 +119,12 @@ impl ChecksumAlgorithm {
         }
     }
 
+    /// Length of a value in base64.
+    #[cfg(feature = "http-body")]
+    pub(crate) const fn text_len(self) -> usize {
+        self.len().div_ceil(3) * 4
+    }
+
     /// The checksum of `data`.
     #[must_use]
     pub fn of(self, data: &[u8]) -> Checksum {

@@ -66,6 +66,10 @@ impl Chunked {
         }
     }
 
+    pub(super) const fn is_signed(&self) -> bool {
+        self.rules.signed
+    }
+
     /// Names of the trailers that the head announced.
     #[cfg(feature = "checksums")]
     pub(super) fn announced(&self) -> impl Iterator<Item = &[u8]> {

@@ -248,6 +248,16 @@ impl BodyVerifier {
         chunked.into_iter().flat_map(Chunked::announced)
     }
 
+    /// Whether data is covered chunk by chunk: [`Event::Covered`] will come. Otherwise only the end
+    /// covers anything.
+    #[must_use]
+    pub const fn covers_chunks(&self) -> bool {
+        match &self.mode {
+            Mode::Chunked(chunked) => chunked.is_signed(),
+            Mode::Digest { .. } | Mode::Whole { .. } | Mode::Unsigned => false,
+        }
+    }
+
     /// Takes a prefix of `input` and says how much, and what it was.
     ///
     /// # Errors

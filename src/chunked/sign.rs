@@ -141,12 +141,29 @@ impl ChunkSigner {
     /// # Errors
     /// [`ChunkError::Empty`], [`ChunkError::Length`]; the chain stays where it was.
     pub fn chunk(&mut self, data: &[u8]) -> Result<ChunkHead, ChunkError> {
-        if data.is_empty() {
+        self.chunk_of([data])
+    }
+
+    /// As [`chunk`](Self::chunk), for data that lies in several places.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk).
+    pub fn chunk_of<'d>(
+        &mut self,
+        data: impl IntoIterator<Item = &'d [u8]>,
+    ) -> Result<ChunkHead, ChunkError> {
+        let (mut size, mut hash) = (0u64, Sha256::new());
+        for piece in data {
+            size = size.saturating_add(piece.len() as u64);
+            if self.chain.is_some() {
+                hash.update(piece);
+            }
+        }
+        if size == 0 {
             return Err(ChunkError::Empty);
         }
-        let size = data.len() as u64;
         self.left = self.left.checked_sub(size).ok_or(ChunkError::Length)?;
-        let signature = self.chain.as_mut().map(|chain| chain.chunk(&Sha256::digest(data)));
+        let signature = self.chain.as_mut().map(|chain| chain.chunk(&hash.finish()));
         Ok(ChunkHead::new(size, signature))
     }
 

@@ -24,6 +24,8 @@ mod request;
 mod sign;
 mod signature;
 mod time;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod verify;
 
 pub use body::{

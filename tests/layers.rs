@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Room and layer.
-const LAYERS: [(&str, u8); 17] = [
+const LAYERS: [(&str, u8); 18] = [
     ("bounded", 0),
     ("crypto", 0),
     ("time", 0),
@@ -23,7 +23,8 @@ const LAYERS: [(&str, u8); 17] = [
     ("verify", 6),
     ("error", 7),
     ("http", 8),
-    ("lib", 9),
+    ("tower", 9),
+    ("lib", 10),
 ];
 
 #[test]

@@ -260,8 +260,7 @@ impl<'a> Hint<'a> {
             (VerifyError::SignatureMismatch, Family::S3) => MISMATCH,
             (VerifyError::SignatureMismatch, _) => {
                 f.write_str(MISMATCH_QUERY)?;
-                let claim =
-                    self.about.and_then(|about| about.rules.read(about.request, about.now).ok());
+                let claim = self.about.and_then(|about| about.claim());
                 let Some(claim) = claim else { return Ok(()) };
                 return write!(
                     f,

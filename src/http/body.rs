@@ -52,6 +52,8 @@ const MAX_HELD: usize = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub struct VerifiedBody<B> {
     inner: B,
+    /// Whether `inner` has been read to its end.
+    ended: bool,
     /// `None` once it has decided.
     machine: Option<BodyVerifier>,
     proof: Option<Proof>,
@@ -83,6 +85,7 @@ impl<B> VerifiedBody<B> {
     pub fn new(machine: BodyVerifier, inner: B) -> Self {
         Self {
             inner,
+            ended: false,
             machine: Some(machine),
             proof: None,
             input: Bytes::new(),
@@ -92,6 +95,17 @@ impl<B> VerifiedBody<B> {
             covered: VecDeque::new(),
             trailers: None,
         }
+    }
+
+    /// A body that has been received whole already, if it has, and verified with its head.
+    #[cfg(feature = "tower")]
+    pub(crate) fn received(machine: BodyVerifier, whole: Option<Bytes>, inner: B) -> Self {
+        let mut body = Self::new(machine, inner);
+        if let Some(whole) = whole {
+            body.ended = true;
+            body.covered.extend(Some(whole).filter(|whole| !whole.is_empty()));
+        }
+        body
     }
 
     /// Sets how much of a signed chunk is held back at most, in bytes.
@@ -188,6 +202,8 @@ where
             }
             let result = if !self.input.is_empty() {
                 self.feed()
+            } else if self.ended {
+                self.finish().map_err(VerifiedBodyError::Refused)
             } else {
                 match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
                     Some(Ok(frame)) => {
@@ -198,7 +214,10 @@ where
                         Ok(())
                     }
                     Some(Err(error)) => Err(VerifiedBodyError::Inner(error)),
-                    None => self.finish().map_err(VerifiedBodyError::Refused),
+                    None => {
+                        self.ended = true;
+                        Ok(())
+                    }
                 }
             };
             if let Err(error) = result {

@@ -107,6 +107,15 @@ impl ChecksumAlgorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.field().eq_ignore_ascii_case(name))
     }
 
+    /// The algorithm of a trailer, and the trailer's name: `content-md5` is one as well.
+    pub(crate) fn of_trailer(name: &str) -> Option<(Self, &'static str)> {
+        const CONTENT_MD5: &str = "content-md5";
+        if name.eq_ignore_ascii_case(CONTENT_MD5) {
+            return Some((Self::Md5, CONTENT_MD5));
+        }
+        Self::of_field(name).map(|algorithm| (algorithm, algorithm.field()))
+    }
+
     /// Length of the digest in bytes.
     const fn len(self) -> usize {
         match self {

@@ -8,8 +8,8 @@ use crate::chunked::Received;
 #[derive(Clone)]
 pub(crate) struct Checks {
     field: Option<(Checksummer, Checksum)>,
-    /// The value comes behind the body.
-    trailer: Option<Checksummer>,
+    /// The value comes behind the body, under this name.
+    trailer: Option<(Checksummer, &'static str)>,
     content_md5: Option<(Checksummer, Checksum)>,
 }
 
@@ -32,8 +32,12 @@ impl Checks {
     }
 
     /// Demands the value of a trailer, which is still to come.
-    pub(crate) fn trailer(&mut self, algorithm: ChecksumAlgorithm) -> Result<(), BodyError> {
-        match self.trailer.replace(Checksummer::new(algorithm)) {
+    pub(crate) fn trailer(
+        &mut self,
+        algorithm: ChecksumAlgorithm,
+        name: &'static str,
+    ) -> Result<(), BodyError> {
+        match self.trailer.replace((Checksummer::new(algorithm), name)) {
             None => Ok(()),
             Some(_) => Err(BodyError::ChecksumsMultiple),
         }
@@ -53,9 +57,8 @@ impl Checks {
 
     pub(super) fn update(&mut self, data: &[u8]) {
         let fields = self.field.iter_mut().chain(&mut self.content_md5);
-        fields.map(|(running, _)| running).chain(&mut self.trailer).for_each(|running| {
-            running.update(data);
-        });
+        let trailer = self.trailer.iter_mut().map(|(running, _)| running);
+        fields.map(|(running, _)| running).chain(trailer).for_each(|running| running.update(data));
     }
 
     pub(super) fn finish(self, trailers: &Received) -> Result<(), BodyError> {
@@ -70,9 +73,8 @@ impl Checks {
                 return Err(BodyError::ChecksumMismatch { field });
             }
         }
-        if let Some(running) = self.trailer {
+        if let Some((running, field)) = self.trailer {
             let algorithm = running.algorithm();
-            let field = algorithm.field();
             // It was announced, and all that were announced came.
             let value = trailers.lines().find(|(name, _)| *name == field.as_bytes());
             let value = value.and_then(|(_, value)| algorithm.parse(value));

@@ -151,7 +151,7 @@ pub enum BodyError {
     Length {
         /// Bytes announced.
         expected: u64,
-        /// Bytes that came; where too many came, as many as were seen.
+        /// Bytes that came; where too many came, one more than were announced.
         provided: u64,
     },
     /// The body's frames are not well formed.
@@ -278,22 +278,30 @@ impl BodyVerifier {
     }
 
     fn take<'i>(&mut self, input: &'i [u8]) -> Result<Fed<'i>, BodyError> {
-        let len = self.len.saturating_add(input.len() as u64);
-        if let Some(expected) = self.announced.filter(|expected| len > *expected) {
-            return Err(BodyError::Length { expected, provided: len });
-        }
-        match &mut self.mode {
-            Mode::Digest { hash, .. } => hash.update(input),
-            Mode::Whole { .. } => return Err(BodyError::AlreadyWhole),
-            Mode::Unsigned => {}
-            Mode::Chunked(chunked) => {
-                let fed = chunked.take(input)?;
-                self.len += fed.consumed as u64;
-                return Ok(fed);
+        // What was announced is taken to its last byte, so that the outcome does not depend on the
+        // pieces; a byte more is refused.
+        let input = match self.announced {
+            None => input,
+            Some(expected) => {
+                let room = expected.saturating_sub(self.len);
+                let room = usize::try_from(room).unwrap_or(usize::MAX).min(input.len());
+                if room == 0 {
+                    return Err(BodyError::Length { expected, provided: self.len + 1 });
+                }
+                input.split_at(room).0
             }
-        }
-        self.len = len;
-        Ok(Fed { consumed: input.len(), event: Event::Data(Pending(input)) })
+        };
+        let fed = match &mut self.mode {
+            Mode::Whole { .. } => return Err(BodyError::AlreadyWhole),
+            Mode::Chunked(chunked) => chunked.take(input)?,
+            Mode::Unsigned => Fed { consumed: input.len(), event: Event::Data(Pending(input)) },
+            Mode::Digest { hash, .. } => {
+                hash.update(input);
+                Fed { consumed: input.len(), event: Event::Data(Pending(input)) }
+            }
+        };
+        self.len = self.len.saturating_add(fed.consumed as u64);
+        Ok(fed)
     }
 
     /// The peer has finished. Only here is the body whole.
@@ -521,7 +529,8 @@ mod tests {
     fn a_failed_machine_stays_failed() {
         let mut body = BodyVerifier::new(Binding::Unsigned, Some(3), None);
         let error = BodyError::Length { expected: 3, provided: 4 };
-        assert_eq!(body.feed(b"abcd").err(), Some(error));
+        assert_eq!(body.feed(b"abcd").ok().map(|fed| fed.consumed), Some(3));
+        assert_eq!(body.feed(b"d").err(), Some(error));
         assert_eq!(body.feed(b"abc").err(), Some(error));
         assert_eq!(body.feed(b"").err(), Some(error));
         assert_eq!(body.finish().err(), Some(error));

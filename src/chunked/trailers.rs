@@ -15,8 +15,11 @@ const MAX_TRAILERS: usize = 8;
 /// Bytes of all names, values and line ends.
 const MAX_LEN: usize = 1024;
 
-/// Trailers begin with this on S3, which refuses all others.
+/// Trailers begin with this on S3, which refuses all others ...
 const PREFIX: &[u8] = b"x-amz-checksum-";
+
+/// ... but for this one, which one SDK sends when it is asked for MD5.
+const CONTENT_MD5: &[u8] = b"content-md5";
 
 /// The names of `x-amz-trailer`, lower case, each followed by a comma.
 #[derive(Clone, Copy)]
@@ -37,15 +40,17 @@ impl Announced {
         let mut announced = Self::NONE;
         let mut value = trim(value);
         while let [rest @ .., b','] = value {
-            value = trim(rest);
+            value = rest;
         }
+        let value = trim(value);
         if value.is_empty() {
             return Err(AnnounceError);
         }
         for name in value.split(|byte| *byte == b',').map(trim) {
-            let known = name.len() > PREFIX.len()
+            let checksum = name.len() > PREFIX.len()
                 && name.iter().all(|byte| is_token(*byte))
                 && name.iter().zip(PREFIX).all(|(a, b)| a.eq_ignore_ascii_case(b));
+            let known = checksum || name.eq_ignore_ascii_case(CONTENT_MD5);
             if !known || announced.contains(name) || announced.count == MAX_TRAILERS {
                 return Err(AnnounceError);
             }
@@ -203,7 +208,8 @@ mod tests {
             ("X-Amz-Checksum-CRC32C", 1),
             ("x-amz-checksum-crc32, x-amz-checksum-sha1", 2),
             ("x-amz-checksum-crc32,", 1),
-            (" x-amz-checksum-crc32,, , ", 1),
+            (" x-amz-checksum-crc32 ,, ", 1),
+            ("Content-MD5", 1),
         ] {
             let announced = Announced::parse(value.as_bytes()).expect(value);
             assert_eq!(announced.names().count(), count, "{value}");
@@ -216,7 +222,8 @@ mod tests {
             "x-amz-checksum-crc32,,x-amz-checksum-sha1",
             "x-amz-checksum-",
             "x-amz-meta-a",
-            "content-md5",
+            "content-length",
+            "x-amz-checksum-crc32, ,",
             "x-amz-checksum-a b",
             "x-amz-checksum-a,X-Amz-Checksum-A",
             "x-amz-trailer-signature",

@@ -210,7 +210,9 @@ impl<'a> Hint<'a> {
                  x-amz-trailer headers were found.",
             ),
             E::ChecksumMismatch { field } => {
-                let name = field.strip_prefix("x-amz-checksum-").unwrap_or(field);
+                let Some(name) = field.strip_prefix("x-amz-checksum-") else {
+                    return self.put_body(E::ContentMd5Mismatch, f);
+                };
                 f.write_str("The ")?;
                 name.chars().try_for_each(|c| f.write_char(c.to_ascii_uppercase()))?;
                 f.write_str(" you specified did not match the calculated checksum.")

@@ -158,8 +158,8 @@ impl<'r> Verified<'r> {
         let body = self.into_body();
         for name in body.announced_trailers() {
             let name = core::str::from_utf8(name).unwrap_or_default();
-            if let Some(algorithm) = ChecksumAlgorithm::of_field(name) {
-                checks.trailer(algorithm)?;
+            if let Some((algorithm, name)) = ChecksumAlgorithm::of_trailer(name) {
+                checks.trailer(algorithm, name)?;
             }
         }
         if announces && !completes && !checks.any() {

@@ -10,6 +10,10 @@ extern crate std;
 mod body;
 mod bounded;
 mod canonical;
+mod chain;
+#[cfg(feature = "checksums")]
+mod checksum;
+mod chunked;
 mod content;
 mod credential;
 mod crypto;
@@ -20,12 +24,20 @@ mod request;
 mod sign;
 mod signature;
 mod time;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod verify;
 
-pub use body::{BodyError, BodyVerifier, Event, Fed, Pending, VerifiedBody};
+pub use body::{
+    BodyError, BodyVerifier, ChunkMinimum, Escrow, EscrowError, Event, Fed, Lent, Pending,
+    Remainder, VerifiedBody,
+};
 pub use canonical::{
     CanonicalRequest, Dialect, PlusSign, SignedParameter, SignedPath, SignedText, StringToSign,
 };
+#[cfg(feature = "checksums")]
+pub use checksum::{Checksum, ChecksumAlgorithm, Checksummer};
+pub use chunked::{ChunkEnd, ChunkError, ChunkHead, ChunkSigner, Framing, Trailers};
 pub use content::ContentSha256;
 pub use credential::{
     AccessKeyId, CredentialError, CredentialScope, Credentials, SecretKey, SessionToken,

@@ -82,6 +82,54 @@ fn nothing_is_allocated() {
     }
 }
 
+/// Signing and verifying a streamed body: nothing for a chunk, however many there are.
+#[test]
+fn streams_allocate_nothing() {
+    use countersign::{ChunkSigner, Framing};
+
+    let now = Timestamp::parse("20130524T000000Z").expect("a time");
+    let scope = CredentialScope { date: now.date(), region: "us-east-1", service: "s3" };
+    let secret = SecretKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY").expect("a secret");
+    let access_key_id = AccessKeyId::new("AKIAIOSFODNN7EXAMPLE").expect("a name");
+    let credentials = Credentials { access_key_id, secret_key: secret, session_token: None };
+    let wire = [Header { name: "host", value: b"h" }];
+    let request = Request { method: "PUT", target: "/k", headers: &wire };
+    let data = [b'a'; 8192];
+    let (count, ()) = allocations(|| {
+        let content = ContentSha256::StreamingSignedTrailer;
+        let trailers = "x-amz-checksum-crc32";
+        let framing = Framing { content, decoded_len: 64 * 8192, trailers };
+        let signer = Signer::new(&credentials, scope).expect("a scope");
+        let (signed, mut chunks) = signer.sign_stream(&request, &framing, now).expect("signed");
+        let mut values: [Option<(&str, Buffer)>; 6] = [const { None }; 6];
+        for (place, (name, value)) in values.iter_mut().zip(signed.headers()) {
+            *place = Some((name, Buffer::of(value)));
+        }
+        let mut headers = [wire[0]; 7];
+        for (place, value) in headers[1..].iter_mut().zip(values.iter().flatten()) {
+            *place = Header { name: value.0, value: value.1.as_str().as_bytes() };
+        }
+        let claim = Verifier::s3("us-east-1").read(&Request { headers: &headers, ..request }, now);
+        let claim = claim.expect("a claim");
+        let key = SigningKey::derive(&secret, &claim.scope());
+        let mut machine = claim.verify(&key).expect("a good head").into_body();
+        let mut feed = |mut input: &[u8]| {
+            while !input.is_empty() {
+                let fed = machine.feed(input).expect("a good body");
+                input = &input[fed.consumed..];
+            }
+        };
+        for _ in 0..64 {
+            feed(chunks.chunk(&data).expect("a chunk").as_bytes());
+            feed(&data);
+            feed(ChunkSigner::DATA_END);
+        }
+        feed(chunks.finish(&[(trailers, "AAAAAA==")]).expect("an end").as_bytes());
+        assert_eq!(machine.finish().expect("the whole body").len(), 64 * 8192);
+    });
+    assert_eq!(count, 0);
+}
+
 /// Signs, presigns and verifies both, an error page included.
 fn journey(
     service: &'static str,

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Room and layer.
-const LAYERS: [(&str, u8); 14] = [
+const LAYERS: [(&str, u8); 18] = [
     ("bounded", 0),
     ("crypto", 0),
     ("time", 0),
@@ -15,12 +15,16 @@ const LAYERS: [(&str, u8); 14] = [
     ("request", 1),
     ("signature", 2),
     ("canonical", 3),
-    ("body", 4),
-    ("sign", 5),
-    ("verify", 5),
-    ("error", 6),
-    ("http", 7),
-    ("lib", 8),
+    ("chain", 3),
+    ("checksum", 1),
+    ("chunked", 4),
+    ("body", 5),
+    ("sign", 6),
+    ("verify", 6),
+    ("error", 7),
+    ("http", 8),
+    ("tower", 9),
+    ("lib", 10),
 ];
 
 #[test]
@@ -50,8 +54,9 @@ fn modules_import_only_from_below() {
 #[test]
 fn dependencies_are_named_once() {
     let homes = [
-        ("sha2", "crypto.rs"),
         ("constant_time_eq", "crypto.rs"),
+        ("base64ct", "checksum.rs"),
+        ("crc_fast", "checksum.rs"),
         ("zeroize", "crypto.rs"),
         ("const_hex", "crypto.rs"),
         ("time::OffsetDateTime", "time.rs"),

@@ -13,8 +13,9 @@ use super::Sink;
 use crate::bounded::Bounded;
 use crate::request::{Header, Limits, RequestError, is_token, trim};
 
-/// The most fields that a signer adds: date, digest, token.
-const MAX_ADDED: usize = 3;
+/// The most fields that a signer adds: date, digest, token, and of a streamed body its coding, length
+/// and trailers.
+const MAX_ADDED: usize = 6;
 
 const MAX_FIELDS: usize = Limits::MAX_HEADERS + MAX_ADDED;
 

@@ -39,6 +39,12 @@ const INVALID_ARGUMENT: Answer = ("InvalidArgument", 400);
 const INVALID_REQUEST: Answer = ("InvalidRequest", 400);
 const INVALID_TOKEN: Answer = ("InvalidToken", 400);
 const INVALID_URI: Answer = ("InvalidURI", 400);
+const BAD_DIGEST: Answer = ("BadDigest", 400);
+const ENTITY_TOO_LARGE: Answer = ("EntityTooLarge", 400);
+const INVALID_DIGEST: Answer = ("InvalidDigest", 400);
+const CHUNK_SIZE: Answer = ("InvalidChunkSizeError", 403);
+const MALFORMED_TRAILER: Answer = ("MalformedTrailerError", 400);
+const MISSING_LENGTH: Answer = ("MissingContentLength", 411);
 const NOT_IMPLEMENTED: Answer = ("NotImplemented", 501);
 const QUERY_PARAMETERS: Answer = ("AuthorizationQueryParametersError", 400);
 const SECTION_TOO_LARGE: Answer = ("RequestHeaderSectionTooLarge", 400);
@@ -84,6 +90,7 @@ fn read(error: ReadError) -> Answers {
     let by = |mechanism| match mechanism {
         Mechanism::Header => HEADER_MALFORMED,
         Mechanism::Query => QUERY_PARAMETERS,
+        Mechanism::Form => INVALID_ARGUMENT,
     };
     match error {
         E::Request(error) => request(error),
@@ -111,6 +118,7 @@ fn read(error: ReadError) -> Answers {
         | E::ScopeService(mechanism)
         | E::ScopeTerminator(mechanism) => answers(by(mechanism), MISMATCH),
         E::SignatureSyntax | E::SignedHeaderMissing => answers(MISMATCH, MISMATCH),
+        E::DateSyntax(Mechanism::Form) => answers(INVALID_ARGUMENT, INCOMPLETE),
         E::DateMissing | E::DateSyntax(Mechanism::Header) => answers(ACCESS_DENIED, INCOMPLETE),
         E::DateSyntax(Mechanism::Query)
         | E::ExpiresSyntax
@@ -124,7 +132,10 @@ fn read(error: ReadError) -> Answers {
         | E::HeadersNotSigned
         | E::UnsignedPayloadRefused => answers(ACCESS_DENIED, MISMATCH),
         E::SessionTokenConflict => answers(INVALID_REQUEST, INVALID_CLIENT_TOKEN),
-        E::ContentMissing | E::ContentConflict => answers(INVALID_REQUEST, INCOMPLETE),
+        E::ContentMissing | E::ContentConflict | E::TrailerNames | E::TrailerUnexpected => {
+            answers(INVALID_REQUEST, INCOMPLETE)
+        }
+        E::DecodedLengthMissing | E::DecodedLengthSyntax => answers(MISSING_LENGTH, MALFORMED_HTTP),
         E::ContentSyntax => answers(INVALID_ARGUMENT, INCOMPLETE),
         E::ContentUnknown => answers(INTERNAL_ERROR, INTERNAL_FAILURE),
         E::StreamingUnsupported => answers(NOT_IMPLEMENTED, INCOMPLETE),
@@ -163,7 +174,25 @@ fn verify(error: VerifyError) -> Answers {
 fn body(error: BodyError) -> Answers {
     match error {
         BodyError::DigestMismatch { .. } => answers(CONTENT_MISMATCH, MISMATCH),
-        BodyError::Length { .. } => answers(INCOMPLETE_BODY, MALFORMED_HTTP),
+        BodyError::Length { .. }
+        | BodyError::FrameSyntax
+        | BodyError::Truncated
+        | BodyError::AfterEnd
+        | BodyError::TrailerSignatureMissing => answers(INCOMPLETE_BODY, MALFORMED_HTTP),
+        BodyError::ChunkSize { .. } => answers(CHUNK_SIZE, MALFORMED_HTTP),
+        BodyError::ChunkSignature | BodyError::TrailerSignature => answers(MISMATCH, MISMATCH),
+        BodyError::TrailerSyntax
+        | BodyError::TrailerUnannounced
+        | BodyError::TrailerRepeated
+        | BodyError::TrailerMissing => answers(MALFORMED_TRAILER, MALFORMED_HTTP),
+        BodyError::ChecksumsMultiple
+        | BodyError::ChecksumSyntax { .. }
+        | BodyError::ChecksumMissing => answers(INVALID_REQUEST, MALFORMED_HTTP),
+        BodyError::ChecksumMismatch { .. } | BodyError::ContentMd5Mismatch => {
+            answers(BAD_DIGEST, MALFORMED_HTTP)
+        }
+        BodyError::ContentMd5Syntax => answers(INVALID_DIGEST, MALFORMED_HTTP),
+        BodyError::Abandoned => answers(ENTITY_TOO_LARGE, MALFORMED_HTTP),
         BodyError::AlreadyWhole => answers(INTERNAL_ERROR, INTERNAL_FAILURE),
     }
 }

@@ -11,7 +11,7 @@ use crate::body::BodyError;
 use crate::crypto::digest_to_hex;
 use crate::request::{Request, RequestError, trim};
 use crate::time::Timestamp;
-use crate::verify::{Buffer, Component, Mechanism, ReadError, Verifier, VerifyError};
+use crate::verify::{Buffer, Claim, Component, Mechanism, ReadError, Verifier, VerifyError};
 
 /// What a service answers to a fault. Made by [`Error::hint`].
 ///
@@ -35,6 +35,8 @@ pub struct Hint<'a> {
 struct About<'a> {
     rules: &'a Verifier<'a>,
     request: &'a Request<'a>,
+    /// The body, if the request was read with it.
+    body: Option<&'a [u8]>,
     now: Timestamp,
 }
 
@@ -62,6 +64,9 @@ impl Hint<'static> {
 impl<'a> Hint<'a> {
     /// The same hint with what only the request can tell: the region expected, the headers not
     /// signed, the string to sign.
+    ///
+    /// It repeats signed fields to the one who sent them, a session token among them: send it, do
+    /// not log it.
     #[must_use]
     pub fn about<'b>(
         self,
@@ -69,7 +74,22 @@ impl<'a> Hint<'a> {
         request: &'b Request<'b>,
         now: Timestamp,
     ) -> Hint<'b> {
-        Hint { error: self.error, family: self.family, about: Some(About { rules, request, now }) }
+        let about = Some(About { rules, request, body: None, now });
+        Hint { error: self.error, family: self.family, about }
+    }
+
+    /// As [`about`](Self::about), for a request that was read with its body by
+    /// [`Verifier::read_whole`].
+    #[must_use]
+    pub fn about_whole<'b>(
+        self,
+        rules: &'b Verifier<'b>,
+        request: &'b Request<'b>,
+        body: &'b [u8],
+        now: Timestamp,
+    ) -> Hint<'b> {
+        let about = Some(About { rules, request, body: Some(body), now });
+        Hint { error: self.error, family: self.family, about }
     }
 
     /// The service's name for the fault.
@@ -125,7 +145,11 @@ impl<'a> Hint<'a> {
                 each("NumberBytesExpected", &expected);
                 each("NumberBytesProvided", &provided);
             }
-            Error::Body(BodyError::AlreadyWhole) | Error::Sign(_) => {}
+            Error::Body(BodyError::ChunkSize { chunk, size }) => {
+                each("Chunk", &chunk);
+                each("BadChunkSize", &size);
+            }
+            Error::Body(_) | Error::Sign(_) => {}
         }
     }
 
@@ -142,15 +166,65 @@ impl<'a> Hint<'a> {
         match self.error {
             Error::Read(error) => self.put_read(error, f),
             Error::Verify(error) => self.put_verify(error, f),
-            Error::Body(BodyError::DigestMismatch { .. }) if self.is_s3() => f.write_str(
+            Error::Body(error) => self.put_body(error, f),
+            Error::Sign(_) => self.put_internal(f),
+        }
+    }
+
+    fn put_body(&self, error: BodyError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use BodyError as E;
+        match error {
+            E::DigestMismatch { .. } if self.is_s3() => f.write_str(
                 "The provided 'x-amz-content-sha256' header does not match what was computed.",
             ),
-            Error::Body(BodyError::DigestMismatch { .. }) => f.write_str(MISMATCH_QUERY),
-            Error::Body(BodyError::Length { .. }) => f.write_str(
+            E::DigestMismatch { .. } | E::ChunkSignature | E::TrailerSignature => {
+                self.put_mismatch(f)
+            }
+            E::Length { .. } => f.write_str(
                 "You did not provide the number of bytes specified by the Content-Length HTTP \
                  header",
             ),
-            Error::Body(BodyError::AlreadyWhole) | Error::Sign(_) => self.put_internal(f),
+            E::FrameSyntax | E::Truncated | E::AfterEnd | E::TrailerSignatureMissing => {
+                f.write_str("The request body terminated unexpectedly")
+            }
+            E::ChunkSize { .. } => {
+                f.write_str("Only the last chunk is allowed to have a size less than 8192 bytes")
+            }
+            E::TrailerSyntax
+            | E::TrailerUnannounced
+            | E::TrailerRepeated
+            | E::TrailerMissing => f.write_str(
+                "The request contained trailing data that was not well-formed or did not conform \
+                 to our published schema.",
+            ),
+            E::ChecksumsMultiple => f.write_str(
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not \
+                 allowed.",
+            ),
+            E::ChecksumSyntax { field, trailer } => {
+                let trailing = if trailer { "trailing " } else { "" };
+                write!(f, "Value for {field} {trailing}header is invalid.")
+            }
+            E::ChecksumMissing => f.write_str(
+                "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or \
+                 x-amz-trailer headers were found.",
+            ),
+            E::ChecksumMismatch { field } => {
+                let Some(name) = field.strip_prefix("x-amz-checksum-") else {
+                    return self.put_body(E::ContentMd5Mismatch, f);
+                };
+                f.write_str("The ")?;
+                name.chars().try_for_each(|c| f.write_char(c.to_ascii_uppercase()))?;
+                f.write_str(" you specified did not match the calculated checksum.")
+            }
+            E::ContentMd5Syntax => f.write_str("The Content-MD5 you specified was invalid."),
+            E::ContentMd5Mismatch => {
+                f.write_str("The Content-MD5 you specified did not match what we received.")
+            }
+            E::Abandoned => {
+                f.write_str("Your proposed upload exceeds the maximum allowed size")
+            }
+            E::AlreadyWhole => self.put_internal(f),
         }
     }
 
@@ -188,8 +262,7 @@ impl<'a> Hint<'a> {
             (VerifyError::SignatureMismatch, Family::S3) => MISMATCH,
             (VerifyError::SignatureMismatch, _) => {
                 f.write_str(MISMATCH_QUERY)?;
-                let claim =
-                    self.about.and_then(|about| about.rules.read(about.request, about.now).ok());
+                let claim = self.about.and_then(|about| about.claim());
                 let Some(claim) = claim else { return Ok(()) };
                 return write!(
                     f,
@@ -312,6 +385,12 @@ impl<'a> Hint<'a> {
             E::ContentSyntax => f.write_str(CONTENT_VALUES),
             E::ContentConflict | E::StreamingUnsupported => {
                 f.write_str("The value of x-amz-content-sha256 header is invalid.")
+            }
+            E::DecodedLengthMissing | E::DecodedLengthSyntax => {
+                f.write_str("You must provide the Content-Length HTTP header.")
+            }
+            E::TrailerNames | E::TrailerUnexpected => {
+                f.write_str("The value specified in the x-amz-trailer header is not supported")
             }
             E::ContentUnknown => self.put_internal(f),
             E::HostNotSigned | E::HeadersNotSigned if s3 => {
@@ -495,7 +574,16 @@ fn put_time(time: Option<Timestamp>, f: &mut fmt::Formatter<'_>) -> fmt::Result 
     time.map_or(Ok(()), |time| time.fmt(f))
 }
 
-impl About<'_> {
+impl<'a> About<'a> {
+    /// The claim as it was read before.
+    fn claim(&self) -> Option<Claim<'a>> {
+        match self.body {
+            None => self.rules.read(self.request, self.now),
+            Some(body) => self.rules.read_whole(self.request, body, self.now),
+        }
+        .ok()
+    }
+
     /// When the request says that it was signed, and how long it asks to live.
     fn times(&self) -> Option<(Timestamp, Option<u64>)> {
         let mut buffer = Buffer::new();
@@ -555,7 +643,7 @@ impl About<'_> {
         error: VerifyError,
         each: &mut dyn FnMut(&'static str, &dyn Display),
     ) {
-        let Ok(claim) = self.rules.read(self.request, self.now) else { return };
+        let Some(claim) = self.claim() else { return };
         match error {
             VerifyError::SignatureMismatch => {
                 let (text, canonical) = (claim.string_to_sign(), claim.canonical_request());

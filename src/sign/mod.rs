@@ -15,6 +15,8 @@ use core::time::Duration;
 use crate::canonical::{
     Authentication, CanonicalRequest, Dialect, Fields, Path, PlusSign, Query, StringToSign, Token,
 };
+use crate::chain::Chain;
+use crate::chunked::{ChunkSigner, Framing};
 use crate::content::ContentSha256;
 use crate::credential::{
     AccessKeyId, CredentialError, CredentialScope, Credentials, SessionToken, SessionTokenRule,
@@ -54,12 +56,14 @@ const NEVER_SIGNED: [&str; 17] = [
 ];
 
 /// Fields that the signer writes and that must not be in the request yet.
-const RESERVED: [&str; 5] = [
+const RESERVED: [&str; 7] = [
     "authorization",
     "x-amz-content-sha256",
     "x-amz-date",
+    "x-amz-decoded-content-length",
     "x-amz-s3session-token",
     "x-amz-security-token",
+    "x-amz-trailer",
 ];
 
 /// Signs requests with one credential, for one day, region and service.
@@ -138,8 +142,11 @@ pub enum SignError {
     /// The request announces another content than the one to be signed, or (S3) a digest that it
     /// does not announce.
     ContentConflict,
-    /// A streamed body needs the chain of chunk signatures, which is not available yet.
+    /// A streamed body is signed with [`Signer::sign_stream`], for S3 and with no other content than
+    /// the three that it names.
     StreamingUnsupported,
+    /// The trailers have names that cannot be trailers, or the mode has none.
+    Trailers,
 }
 
 impl<'a> Signer<'a> {
@@ -222,7 +229,61 @@ impl<'a> Signer<'a> {
         }
         let announced =
             self.content_header == ContentHeader::Send || content == ContentSha256::UnsignedPayload;
-        Signed::new(self, Head { request: *request, path, query }, content, announced, now)
+        let stream = None;
+        Signed::new(self, Head { request: *request, path, query }, content, announced, stream, now)
+    }
+
+    /// Signs the head of a streamed upload and hands over the chain for its body.
+    ///
+    /// The fields to add include `content-encoding: aws-chunked`, behind any coding that the request
+    /// has already; `Content-Length`, if it is known, is [`Framing::encoded_len`] and has to be in the
+    /// request.
+    ///
+    /// ```
+    /// # use countersign::*;
+    /// # fn upload(signer: &Signer<'_>, data: &[u8], now: Timestamp) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    /// let headers = [Header { name: "Host", value: b"examplebucket.s3.amazonaws.com" }];
+    /// let request = Request { method: "PUT", target: "/key", headers: &headers };
+    /// let decoded_len = data.len() as u64;
+    /// let framing = Framing { content: ContentSha256::StreamingSigned, decoded_len, trailers: "" };
+    /// let (signed, mut chunks) = signer.sign_stream(&request, &framing, now)?;
+    /// # let _ = signed;
+    /// let mut wire = Vec::new();
+    /// for piece in data.chunks(64 * 1024) {
+    ///     wire.extend_from_slice(chunks.chunk(piece)?.as_bytes());
+    ///     wire.extend_from_slice(piece);
+    ///     wire.extend_from_slice(ChunkSigner::DATA_END);
+    /// }
+    /// wire.extend_from_slice(chunks.finish(&[])?.as_bytes());
+    /// # Ok(wire) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub fn sign_stream<'r>(
+        &self,
+        request: &Request<'r>,
+        framing: &Framing<'r>,
+        now: Timestamp,
+    ) -> Result<(Signed<'r>, ChunkSigner), SignError>
+    where
+        'a: 'r,
+    {
+        let (path, query) = self.check(request, &RESERVED, now)?;
+        let streams = matches!(
+            framing.content,
+            ContentSha256::StreamingSigned
+                | ContentSha256::StreamingSignedTrailer
+                | ContentSha256::StreamingUnsignedTrailer
+        );
+        if !streams || Dialect::of_service(self.scope.service) != Dialect::S3 {
+            return Err(SignError::StreamingUnsupported);
+        }
+        let announced = framing.announced().ok_or(SignError::Trailers)?;
+        let head = Head { request: *request, path, query };
+        let signed = Signed::new(self, head, framing.content, true, Some(*framing), now)?;
+        let chain = Chain::new(self.key.clone(), now, &self.scope, signed.signature());
+        Ok((signed, ChunkSigner::new(framing, announced, chain)))
     }
 
     /// Signs a URL that stands alone until it expires. For S3 the body stays uncovered, unless the
@@ -390,7 +451,8 @@ impl fmt::Display for SignError {
             }
             Self::ExpiresRange => f.write_str("a presigned URL lives 1 to 604800 whole seconds"),
             Self::ContentConflict => f.write_str("the request announces another content"),
-            Self::StreamingUnsupported => f.write_str("streamed bodies cannot be signed yet"),
+            Self::StreamingUnsupported => f.write_str("a streamed body cannot be signed like this"),
+            Self::Trailers => f.write_str("these trailers cannot follow the body"),
         }
     }
 }

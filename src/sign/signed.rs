@@ -3,9 +3,11 @@
 use core::fmt;
 
 use super::{Head, SignError, Signer, added, canonical};
+use crate::bounded::Bounded;
 use crate::canonical::{
     ALGORITHM, CanonicalRequest, Fields, Order, Separator, Shown, Sink, StringToSign, Token,
 };
+use crate::chunked::Framing;
 use crate::content::{self, ContentSha256};
 use crate::credential::{AccessKeyId, SessionTokenRule};
 use crate::request::RequestError;
@@ -25,6 +27,8 @@ pub struct Signed<'r> {
     content_text: content::Text,
     /// Whether `x-amz-content-sha256` is sent.
     announced: bool,
+    /// What is said of a body in frames: its length, and the names of its trailers.
+    stream: Option<(Bounded<u8, 20>, &'r str)>,
     token: Option<(Token, &'r str)>,
     token_rule: SessionTokenRule,
     signature: Signature,
@@ -36,6 +40,7 @@ impl<'r> Signed<'r> {
         head: Head<'r>,
         content: ContentSha256,
         announced: bool,
+        stream: Option<Framing<'r>>,
         now: Timestamp,
     ) -> Result<Self, SignError> {
         let mut signed = Self {
@@ -46,6 +51,7 @@ impl<'r> Signed<'r> {
             content,
             content_text: content.text(),
             announced,
+            stream: stream.map(|framing| (decimal(framing.decoded_len), framing.trailers)),
             token: signer.token_parts(),
             token_rule: signer.token_rule,
             signature: Signature::NONE,
@@ -63,9 +69,14 @@ impl<'r> Signed<'r> {
 
     /// The fields that are added and signed. Their number and order depend on nothing that
     /// changes once the value exists.
-    fn added(&self) -> [Option<crate::request::Header<'_>>; 3] {
+    fn added(&self) -> [Option<crate::request::Header<'_>>; 6] {
         let signed = self.token.filter(|_| self.token_rule == SessionTokenRule::Signed);
+        let stream = self.stream.as_ref();
+        let trailers = stream.map(|(_, trailers)| *trailers).filter(|names| !names.is_empty());
         [
+            stream.map(|_| added("content-encoding", AWS_CHUNKED.as_bytes())),
+            stream.map(|(len, _)| added("x-amz-decoded-content-length", len.as_slice())),
+            trailers.map(|names| added("x-amz-trailer", names.as_bytes())),
             Some(added("x-amz-date", self.timestamp().as_bytes())),
             self.announced.then(|| added("x-amz-content-sha256", self.content_text.as_bytes())),
             signed.map(|(token, value)| added(token.field(), value.as_bytes())),
@@ -86,16 +97,34 @@ impl<'r> Signed<'r> {
 
     /// The fields to add, `authorization` last. A session token is a secret, and so is a signature
     /// while it is fresh: mark both sensitive where the HTTP library can.
+    ///
+    /// A streamed body adds a field `content-encoding` behind one that may be there already: append
+    /// it, do not replace.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, SignedValue<'_>)> {
-        let token =
-            self.token.map(|(token, value)| (token.field(), SignedValue(Value::Text(value))));
-        let announced = (self.announced)
-            .then_some(("x-amz-content-sha256", SignedValue(Value::Content(&self.content_text))));
-        [("x-amz-date", SignedValue(Value::Date(self.timestamp())))]
-            .into_iter()
-            .chain(announced)
-            .chain(token)
-            .chain([("authorization", SignedValue(Value::Authorization(self)))])
+        let value = |value| Some(SignedValue(value));
+        let stream = self.stream.as_ref();
+        let trailers = stream.map(|(_, trailers)| *trailers).filter(|names| !names.is_empty());
+        let token = self.token;
+        [
+            ("content-encoding", stream.and_then(|_| value(Value::Text(AWS_CHUNKED)))),
+            (
+                "x-amz-decoded-content-length",
+                stream.and_then(|(len, _)| value(Value::Ascii(len.as_slice()))),
+            ),
+            ("x-amz-trailer", trailers.and_then(|names| value(Value::Text(names)))),
+            ("x-amz-date", value(Value::Date(self.timestamp()))),
+            (
+                "x-amz-content-sha256",
+                (self.announced).then_some(SignedValue(Value::Ascii(self.content_text.as_bytes()))),
+            ),
+            (
+                token.map_or("", |(token, _)| token.field()),
+                token.and_then(|(_, text)| value(Value::Text(text))),
+            ),
+            ("authorization", value(Value::Authorization(self))),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
     }
 
     /// Whether a field of [`headers`](Self::headers) has to be kept out of logs.
@@ -155,6 +184,20 @@ impl fmt::Debug for Signed<'_> {
     }
 }
 
+/// The coding that frames are.
+const AWS_CHUNKED: &str = "aws-chunked";
+
+fn decimal(number: u64) -> Bounded<u8, 20> {
+    let mut digits = Bounded::filled_with(0);
+    let mut power = 10u64.pow(number.checked_ilog10().unwrap_or(0));
+    while power > 0 {
+        // There is room for the digits of 64 bits.
+        let _ = digits.push(b'0' + (number / power % 10) as u8);
+        power /= 10;
+    }
+    digits
+}
+
 /// The value of a field that a signer adds.
 #[derive(Clone, Copy)]
 pub struct SignedValue<'s>(Value<'s>);
@@ -162,7 +205,7 @@ pub struct SignedValue<'s>(Value<'s>);
 #[derive(Clone, Copy)]
 enum Value<'s> {
     Date(&'s Timestamp),
-    Content(&'s content::Text),
+    Ascii(&'s [u8]),
     Text(&'s str),
     Authorization(&'s Signed<'s>),
 }
@@ -171,7 +214,7 @@ impl fmt::Display for SignedValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Value::Date(timestamp) => timestamp.fmt(f),
-            Value::Content(text) => crate::crypto::write_ascii(f, text.as_bytes()),
+            Value::Ascii(text) => crate::crypto::write_ascii(f, text),
             Value::Text(text) => f.write_str(text),
             Value::Authorization(signed) => Shown::with(f, |shown| signed.put_authorization(shown)),
         }

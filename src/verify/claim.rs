@@ -4,8 +4,9 @@ use core::fmt;
 use core::time::Duration;
 
 use super::{Mechanism, Verified, VerifyError};
-use crate::body::Binding;
+use crate::body::{Binding, ChunkRules};
 use crate::canonical::{CanonicalRequest, Decoded, PlusSign, StringToSign};
+use crate::chain::Chain;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope, SessionToken};
 use crate::signature::{Signature, SigningKey};
@@ -48,6 +49,9 @@ pub struct Claim<'r> {
     /// What `Content-Length` announces.
     pub(super) announced_len: Option<u64>,
     pub(super) canonical: CanonicalRequest<'r>,
+    /// The request as it came; nothing of it is proven by being here.
+    #[cfg(feature = "checksums")]
+    pub(super) request: crate::request::Request<'r>,
 }
 
 impl<'r> Claim<'r> {
@@ -123,7 +127,7 @@ impl<'r> Claim<'r> {
         if self.token.is_some() {
             return Err(VerifyError::SessionTokenUnexpected);
         }
-        self.proven(matches)
+        self.proven(matches, key)
     }
 
     /// Checks the signature in constant time with the key of a temporary credential, and that its
@@ -150,7 +154,7 @@ impl<'r> Claim<'r> {
         if !expected.matches(token.bytes()) {
             return Err(VerifyError::SessionTokenMismatch);
         }
-        self.proven(matches)
+        self.proven(matches, key)
     }
 
     /// Refuses a claim for whose name there is no key, after the work that a wrong signature takes.
@@ -189,8 +193,15 @@ impl<'r> Claim<'r> {
         key.finish(message).matches(&self.signature)
     }
 
-    fn proven(self, matches: bool) -> Result<Verified<'r>, VerifyError> {
-        if matches { Ok(Verified::new(self)) } else { Err(VerifyError::SignatureMismatch) }
+    fn proven(self, matches: bool, key: &SigningKey) -> Result<Verified<'r>, VerifyError> {
+        if !matches {
+            return Err(VerifyError::SignatureMismatch);
+        }
+        let signed = matches!(self.binding, Binding::Chunked(ChunkRules { signed: true, .. }));
+        let StringToSign { timestamp, scope, .. } = self.string_to_sign;
+        // Begun with the signature that was just found good: a chain has no other seed.
+        let chain = signed.then(|| Chain::new(key.clone(), timestamp, &scope, self.signature));
+        Ok(Verified::new(self, chain))
     }
 }
 

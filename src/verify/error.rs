@@ -12,6 +12,8 @@ pub enum Mechanism {
     Header,
     /// In the query: a presigned URL.
     Query,
+    /// In the fields of a POST form.
+    Form,
 }
 
 /// A part of the `Authorization` field.
@@ -121,8 +123,17 @@ pub enum ReadError {
     /// The body's digest is signed but not sent: [`read_whole`](crate::Verifier::read_whole) has to
     /// be used. The caller's mistake.
     ContentUnknown,
-    /// The body is streamed in signed or checksummed chunks, which are not verified yet.
+    /// The body is streamed in a way that is not verified: with SigV4a, as events, behind a presigned
+    /// URL, or outside S3.
     StreamingUnsupported,
+    /// The body is streamed, and `x-amz-decoded-content-length` is missing.
+    DecodedLengthMissing,
+    /// `x-amz-decoded-content-length` is no number.
+    DecodedLengthSyntax,
+    /// `x-amz-trailer` names something that cannot be a trailer.
+    TrailerNames,
+    /// `x-amz-trailer` stands where no trailers can come.
+    TrailerUnexpected,
     /// The signature does not cover the body, and the rules ask for it.
     UnsignedPayloadRefused,
 
@@ -203,7 +214,11 @@ impl fmt::Display for ReadError {
             Self::ContentSyntax => "x-amz-content-sha256 is not well formed",
             Self::ContentConflict => "x-amz-content-sha256 is given twice and differs",
             Self::ContentUnknown => "the digest of the body is not sent",
-            Self::StreamingUnsupported => "streamed bodies are not supported yet",
+            Self::StreamingUnsupported => "this way of streaming a body is not supported",
+            Self::DecodedLengthMissing => "x-amz-decoded-content-length is missing",
+            Self::DecodedLengthSyntax => "x-amz-decoded-content-length is no number",
+            Self::TrailerNames => "x-amz-trailer names what cannot be a trailer",
+            Self::TrailerUnexpected => "x-amz-trailer stands where no trailers can come",
             Self::UnsignedPayloadRefused => "the body is not covered by the signature",
             Self::HostNotSigned => "the host is not signed",
             Self::HeadersNotSigned => "a header that must be signed is not",

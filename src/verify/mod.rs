@@ -19,11 +19,12 @@ mod verified;
 
 use core::time::Duration;
 
-use crate::body::Binding;
+use crate::body::{Binding, ChunkMinimum, ChunkRules};
 use crate::canonical::{
     AuthenticationName, CanonicalRequest, CoverageError, Dialect, Fields, Path, PlusSign, Query,
     StringToSign, Token,
 };
+use crate::chunked::Announced;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope, SessionTokenRule, TERMINATOR};
 use crate::request::{Header, Limits, Request, RequestError, Target, trim};
@@ -78,6 +79,7 @@ pub struct Verifier<'p> {
     unsigned_payload: UnsignedPayload,
     token_rule: SessionTokenRule,
     plus: PlusSign,
+    chunk_minimum: ChunkMinimum,
     pub(crate) limits: Limits,
 }
 
@@ -111,6 +113,7 @@ impl<'p> Verifier<'p> {
             },
             token_rule: SessionTokenRule::of_service(service),
             plus: PlusSign::Space,
+            chunk_minimum: ChunkMinimum::Accept,
             limits: Limits::DEFAULT,
         }
     }
@@ -151,6 +154,13 @@ impl<'p> Verifier<'p> {
     #[must_use]
     pub const fn plus(mut self, plus: PlusSign) -> Self {
         self.plus = plus;
+        self
+    }
+
+    /// Whether streamed chunks may be smaller than S3 allows. Default: accepted.
+    #[must_use]
+    pub const fn chunk_minimum(mut self, rule: ChunkMinimum) -> Self {
+        self.chunk_minimum = rule;
         self
     }
 
@@ -258,6 +268,8 @@ impl<'p> Verifier<'p> {
             binding,
             announced_len,
             canonical,
+            #[cfg(feature = "checksums")]
+            request: *request,
         })
     }
 
@@ -293,15 +305,40 @@ impl<'p> Verifier<'p> {
     }
 
     fn without_claim(&self, request: &Request<'_>) -> ReadError {
+        if self.is_form(request) { ReadError::FormNotSupported } else { ReadError::Anonymous }
+    }
+
+    /// Whether the request would make its claim in a POST form.
+    fn is_form(&self, request: &Request<'_>) -> bool {
         let is_form = request.fields("content-type").any(|field| {
             let form = b"multipart/form-data";
             let media = trim(field.value).get(..form.len()).unwrap_or_default();
             media.eq_ignore_ascii_case(form)
         });
-        if self.dialect() == Dialect::S3 && request.method == "POST" && is_form {
-            ReadError::FormNotSupported
+        self.dialect() == Dialect::S3 && request.method == "POST" && is_form
+    }
+
+    /// Where the request tries to say who sent it, well or not; `None` if it is anonymous. For
+    /// reports: nothing is checked.
+    ///
+    /// ```
+    /// use countersign::{Header, Mechanism, Request, Verifier};
+    ///
+    /// let headers = [Header { name: "authorization", value: b"nonsense" }];
+    /// let request = Request { method: "GET", target: "/", headers: &headers };
+    /// assert_eq!(Verifier::s3("us-east-1").attempted(&request), Some(Mechanism::Header));
+    /// ```
+    #[must_use]
+    pub fn attempted(&self, request: &Request<'_>) -> Option<Mechanism> {
+        let query = Target::parse(request.target).map_or("", |target| target.query);
+        let parameters = Query::parse(query, self.plus, &self.limits)
+            .map(|query| AuthenticationParameters::find(&query).map_or(true, |found| found.any()));
+        if parameters == Ok(true) {
+            Some(Mechanism::Query)
+        } else if request.fields("authorization").next().is_some() {
+            Some(Mechanism::Header)
         } else {
-            ReadError::Anonymous
+            self.is_form(request).then_some(Mechanism::Form)
         }
     }
 
@@ -381,7 +418,7 @@ impl<'p> Verifier<'p> {
         let parse = |value| ContentSha256::parse(value).ok_or(ReadError::ContentSyntax);
         let field = request.single("x-amz-content-sha256")?.map(parse).transpose()?;
         let parameter = match mechanism {
-            Mechanism::Header => None,
+            Mechanism::Header | Mechanism::Form => None,
             Mechanism::Query => query
                 .single("X-Amz-Content-Sha256")
                 .map_err(|_| ReadError::ParameterRepeated)?
@@ -396,7 +433,7 @@ impl<'p> Verifier<'p> {
         let declared = match (field.or(parameter), self.dialect(), mechanism) {
             (Some(content), ..) => Some(content),
             (None, Dialect::S3, Mechanism::Query) => Some(ContentSha256::UnsignedPayload),
-            (None, Dialect::S3, Mechanism::Header) => return Err(ReadError::ContentMissing),
+            (None, Dialect::S3, _) => return Err(ReadError::ContentMissing),
             (None, Dialect::Standard, _) => None,
         };
         let computed = body.map(|body| (crate::crypto::Sha256::digest(body), body.len() as u64));
@@ -412,17 +449,56 @@ impl<'p> Verifier<'p> {
             (Some(content @ ContentSha256::Digest(declared)), Some((computed, len))) => {
                 Ok((content, Binding::Whole { declared, computed, len }))
             }
-            (Some(content @ ContentSha256::UnsignedPayload), _) => {
+            (Some(content @ ContentSha256::UnsignedPayload), body) => {
+                if self.unsigned_payload == UnsignedPayload::Refuse {
+                    return Err(ReadError::UnsignedPayloadRefused);
+                }
+                // One client in use frames a body that it calls unsigned.
                 if is_aws_chunked(request) {
-                    return Err(ReadError::StreamingUnsupported);
+                    let framed = self.chunked(request, mechanism, body.is_some(), false, true)?;
+                    return Ok((content, framed));
                 }
-                match self.unsigned_payload {
-                    UnsignedPayload::Accept => Ok((content, Binding::Unsigned)),
-                    UnsignedPayload::Refuse => Err(ReadError::UnsignedPayloadRefused),
-                }
+                Ok((content, Binding::Unsigned))
             }
-            (Some(_), _) => Err(ReadError::StreamingUnsupported),
+            (Some(content), body) => {
+                let (signed, trailers) = match content {
+                    ContentSha256::StreamingSigned => (true, false),
+                    ContentSha256::StreamingSignedTrailer => (true, true),
+                    ContentSha256::StreamingUnsignedTrailer => (false, true),
+                    _ => return Err(ReadError::StreamingUnsupported),
+                };
+                if !signed && self.unsigned_payload == UnsignedPayload::Refuse {
+                    return Err(ReadError::UnsignedPayloadRefused);
+                }
+                let framed = self.chunked(request, mechanism, body.is_some(), signed, trailers)?;
+                Ok((content, framed))
+            }
         }
+    }
+
+    /// What the head says of a body in frames.
+    fn chunked(
+        &self,
+        request: &Request<'_>,
+        mechanism: Mechanism,
+        whole: bool,
+        signed: bool,
+        trailers: bool,
+    ) -> Result<Binding, ReadError> {
+        // A presigned URL has no chain that a client could know, a body given whole no frames.
+        if mechanism == Mechanism::Query || self.dialect() == Dialect::Standard || whole {
+            return Err(ReadError::StreamingUnsupported);
+        }
+        let value = request.single("x-amz-decoded-content-length")?;
+        let decoded_len = number(value.ok_or(ReadError::DecodedLengthMissing)?);
+        let decoded_len = decoded_len.ok_or(ReadError::DecodedLengthSyntax)?;
+        let announced = match request.single("x-amz-trailer")? {
+            None => Announced::NONE,
+            Some(_) if !trailers => return Err(ReadError::TrailerUnexpected),
+            Some(names) => Announced::parse(names).map_err(|_| ReadError::TrailerNames)?,
+        };
+        let minimum = self.chunk_minimum;
+        Ok(Binding::Chunked(ChunkRules { signed, trailers, announced, decoded_len, minimum }))
     }
 
     /// Leaves the signed fields, if they are all there and cover what arrives.
@@ -590,13 +666,17 @@ fn seconds(duration: Duration) -> i128 {
 /// how requests are smuggled (RFC 9112 section 6.3).
 fn content_length(request: &Request<'_>) -> Result<Option<u64>, ReadError> {
     let Some(value) = request.single("content-length")? else { return Ok(None) };
-    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    let length =
-        core::str::from_utf8(value).ok().filter(|_| digits).and_then(|text| text.parse().ok());
+    let length = number(value);
     if length.is_none() || request.fields("transfer-encoding").next().is_some() {
         return Err(ReadError::ContentLengthSyntax);
     }
     Ok(length)
+}
+
+/// A length in decimal digits.
+fn number(value: &[u8]) -> Option<u64> {
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    core::str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()
 }
 
 /// Whether a list of `Content-Encoding` names `aws-chunked`.

@@ -7,6 +7,7 @@ use crate::body::BodyVerifier;
 use crate::canonical::{
     AuthenticationName, SignedParameter, SignedPath, SignedText, canonical_name,
 };
+use crate::chain::Chain;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope};
 use crate::request::{Header, trim};
@@ -21,7 +22,7 @@ use crate::time::Timestamp;
 ///
 /// ```compile_fail
 /// fn forge(claim: countersign::Claim<'_>) -> countersign::Verified<'_> {
-///     countersign::Verified { claim }
+///     countersign::Verified { claim, chain: None }
 /// }
 /// ```
 ///
@@ -40,12 +41,14 @@ use crate::time::Timestamp;
 #[must_use = "the body is still unverified"]
 pub struct Verified<'r> {
     claim: Claim<'r>,
+    /// Where the chunks of a streamed body are signed.
+    chain: Option<Chain>,
 }
 
 impl<'r> Verified<'r> {
     /// The proof's only constructor; its only caller is `Claim`.
-    pub(super) const fn new(claim: Claim<'r>) -> Self {
-        Self { claim }
+    pub(super) const fn new(claim: Claim<'r>, chain: Option<Chain>) -> Self {
+        Self { claim, chain }
     }
 
     /// Who signed.
@@ -124,9 +127,51 @@ impl<'r> Verified<'r> {
         self.claim.canonical.fields.iter().map(|header| canonical_name(header.name))
     }
 
-    /// The machine that verifies the body, whatever its mode.
+    /// The machine that verifies the body, whatever its mode, and the checksums that came with it:
+    /// the one `x-amz-checksum-*` field, the trailer, and `Content-MD5`.
+    ///
+    /// Only fields that the signature covers count, but for `Content-MD5`, which S3 lets unsigned. A
+    /// checksum in a query (presigned URLs of one SDK carry that of no bytes) is no statement on
+    /// the body, nor is a field of `CompleteMultipartUpload`, which speaks of the whole object.
+    /// Algorithms that are not known are passed over.
+    ///
+    /// # Errors
+    /// [`BodyError`](crate::BodyError) if a checksum is malformed, or there are several.
+    #[cfg(feature = "checksums")]
+    pub fn into_checked_body(self) -> Result<BodyVerifier, crate::BodyError> {
+        use crate::body::{BodyError, Checks};
+        use crate::checksum::ChecksumAlgorithm;
+
+        let mut checks = Checks::NONE;
+        let completes = self.method() == "POST" && self.query().any(|p| p.name == "uploadId");
+        if !completes {
+            for header in self.claim.canonical.fields.iter() {
+                if let Some(algorithm) = ChecksumAlgorithm::of_field(header.name) {
+                    checks.field(algorithm, trim(header.value))?;
+                }
+            }
+            if let Ok(Some(value)) = self.claim.request.single("content-md5") {
+                checks.content_md5(value)?;
+            }
+        }
+        let announces = self.covers("x-amz-sdk-checksum-algorithm");
+        let body = self.into_body();
+        for name in body.announced_trailers() {
+            let name = core::str::from_utf8(name).unwrap_or_default();
+            if let Some((algorithm, name)) = ChecksumAlgorithm::of_trailer(name) {
+                checks.trailer(algorithm, name)?;
+            }
+        }
+        if announces && !completes && !checks.any() {
+            return Err(BodyError::ChecksumMissing);
+        }
+        Ok(body.with_checks(checks))
+    }
+
+    /// The machine that verifies the body, whatever its mode. Checksums are not its business; with
+    /// the feature `checksums`, `into_checked_body` checks them as well.
     pub fn into_body(self) -> BodyVerifier {
-        BodyVerifier::new(self.claim.binding, self.claim.announced_len)
+        BodyVerifier::new(self.claim.binding, self.claim.announced_len, self.chain)
     }
 }
 

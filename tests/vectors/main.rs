@@ -9,11 +9,16 @@ mod sign;
 mod tamper;
 mod verify;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use model::{Expected, File};
+use tamper::Sample;
 
 /// What came of the vectors of one file.
 #[derive(Default)]
@@ -39,14 +44,34 @@ fn main() -> ExitCode {
     let mut failures = String::new();
     let mut total = Tally::default();
     println!(
-        "{:<28}{:>7}{:>9}{:>7}{:>6}{:>10}{:>12}{:>10}",
+        "{:<38}{:>7}{:>9}{:>7}{:>6}{:>10}{:>12}{:>10}",
         "vectors", "valid", "invalid", "sign", "keys", "excepted", "tampered", "harmless",
     );
-    for (name, file) in &files {
-        let excepted = exceptions.get(name).cloned().unwrap_or_default();
-        let tally = run(name, file, &excepted, &mut failures);
+    // The files are independent of each other: as many at a time as there are processors, those with
+    // the most work first.
+    let next = AtomicUsize::new(0);
+    let mut outcomes: Vec<_> = files.iter().map(|file| (file, OnceLock::new())).collect();
+    outcomes.sort_by_key(|((_, file), _)| Reverse(file.verify.len()));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(((name, file), outcome)) =
+                    outcomes.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    let excepted = exceptions.get(*name).cloned().unwrap_or_default();
+                    let mut failures = String::new();
+                    let tally = run(name, file, &excepted, &mut failures);
+                    let _ = outcome.set((tally, failures));
+                }
+            });
+        }
+    });
+    outcomes.sort_by_key(|((name, _), _)| *name);
+    for ((name, _), outcome) in outcomes {
+        let (tally, found) = outcome.into_inner().expect("every file was run");
         tally.print(name);
         total.add(&tally);
+        failures.push_str(&found);
     }
     for (name, ids) in &exceptions {
         if !files.contains_key(name) {
@@ -95,7 +120,7 @@ fn run(name: &str, file: &File, excepted: &BTreeMap<u64, String>, failures: &mut
     }
     for vector in &file.verify {
         if matches!(vector.expected, Expected::Valid { .. }) && !excepted.contains_key(&vector.id) {
-            match tamper::run(vector, name.starts_with("captures-")) {
+            match tamper::run(vector, Sample::of_file(name)) {
                 Ok((tampered, harmless)) => {
                     tally.tampered += tampered;
                     tally.harmless += harmless;
@@ -126,7 +151,7 @@ impl Tally {
     fn print(&self, name: &str) {
         let Self { valid, invalid, sign, keys, excepted, tampered, harmless } = self;
         println!(
-            "{name:<28}{valid:>7}{invalid:>9}{sign:>7}{keys:>6}{excepted:>10}{tampered:>12}\
+            "{name:<38}{valid:>7}{invalid:>9}{sign:>7}{keys:>6}{excepted:>10}{tampered:>12}\
              {harmless:>10}",
         );
     }

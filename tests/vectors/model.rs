@@ -7,7 +7,7 @@ use std::fs;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use countersign::{
-    Header, PlusSign, Request, SessionTokenRule, Timestamp, UnsignedPayload, Verifier,
+    ChunkMinimum, Header, PlusSign, Request, SessionTokenRule, Timestamp, UnsignedPayload, Verifier,
 };
 use serde_json::{Map, Value};
 
@@ -41,6 +41,7 @@ pub(crate) struct Rules {
     session_token: Option<SessionTokenRule>,
     plus: Option<PlusSign>,
     unsigned_payload: Option<UnsignedPayload>,
+    chunk_minimum: Option<ChunkMinimum>,
     clock_skew: Option<u64>,
     max_expires: Option<u64>,
 }
@@ -57,6 +58,9 @@ impl Rules {
         }
         if let Some(rule) = self.unsigned_payload {
             rules = rules.unsigned_payload(rule);
+        }
+        if let Some(rule) = self.chunk_minimum {
+            rules = rules.chunk_minimum(rule);
         }
         if let Some(skew) = self.clock_skew {
             rules = rules.clock_skew(seconds(skew));
@@ -79,13 +83,24 @@ pub(crate) enum Expected {
         signature: Option<String>,
         path: Option<String>,
         query: Option<Vec<(String, String)>>,
+        /// Of a body in frames only.
+        object: Option<Decoded>,
     },
     Invalid {
         stage: String,
         error: String,
         code: String,
         status: u16,
+        /// How much of the object may be called covered before the failure.
+        covered_len: u64,
     },
+}
+
+/// What frames hold.
+pub(crate) struct Decoded {
+    pub(crate) len: u64,
+    pub(crate) sha256: String,
+    pub(crate) trailers: Vec<(String, String)>,
 }
 
 pub(crate) struct Sign {
@@ -106,6 +121,17 @@ pub(crate) struct Sign {
     pub(crate) string_to_sign: String,
     pub(crate) signature: String,
     pub(crate) form: Form,
+    pub(crate) stream: Option<Stream>,
+}
+
+/// How a body is framed, and what comes out.
+pub(crate) struct Stream {
+    pub(crate) content: String,
+    pub(crate) decoded_len: u64,
+    pub(crate) trailers: Vec<(String, String)>,
+    pub(crate) chunks: Vec<usize>,
+    pub(crate) encoded: Vec<u8>,
+    pub(crate) encoded_len: u64,
 }
 
 pub(crate) enum Form {
@@ -249,6 +275,7 @@ fn verify_vector(mut vector: Object) -> Read<Verify> {
                 signature: vector.optional_text("signature")?,
                 path: vector.optional_text("path")?,
                 query,
+                object: decoded(&mut vector)?,
             }
         }
         "invalid" => {
@@ -259,6 +286,7 @@ fn verify_vector(mut vector: Object) -> Read<Verify> {
                 error: vector.text("error")?,
                 code: vector.text("code")?,
                 status: u16::try_from(vector.number("status")?).map_err(|_| "a status")?,
+                covered_len: vector.optional("coveredLen").map_or(Ok(0), number_of)?,
             }
         }
         other => return Err(format!("the result {other}")),
@@ -277,6 +305,31 @@ fn verify_vector(mut vector: Object) -> Read<Verify> {
     };
     vector.end()?;
     Ok(read)
+}
+
+fn decoded(vector: &mut Object) -> Read<Option<Decoded>> {
+    let Some(len) = vector.optional("decodedLength") else { return Ok(None) };
+    Ok(Some(Decoded {
+        len: number_of(len)?,
+        sha256: vector.text("decodedSha256")?,
+        trailers: pairs(vector.take("trailers")?)?,
+    }))
+}
+
+fn stream(vector: &mut Object) -> Read<Option<Stream>> {
+    let Some(stream) = vector.optional("stream") else { return Ok(None) };
+    let mut stream = Object::new(stream)?;
+    let chunks = stream.take("chunks")?;
+    let read = Stream {
+        content: stream.text("content")?,
+        decoded_len: stream.number("decodedLength")?,
+        trailers: pairs(stream.take("trailers")?)?,
+        chunks: serde_json::from_value(chunks).map_err(|error| error.to_string())?,
+        encoded: body(vector.list("encodedBody")?)?,
+        encoded_len: vector.number("encodedLength")?,
+    };
+    stream.end()?;
+    Ok(Some(read))
 }
 
 fn sign_vector(mut vector: Object) -> Read<Sign> {
@@ -308,6 +361,7 @@ fn sign_vector(mut vector: Object) -> Read<Sign> {
         string_to_sign: vector.text("stringToSign")?,
         signature: vector.text("signature")?,
         form,
+        stream: stream(&mut vector)?,
     };
     scope.end()?;
     credentials.end()?;
@@ -340,6 +394,7 @@ fn rules(mut object: Object) -> Read<Rules> {
     };
     let plus = word(object.optional_text("plus")?, &["space", "literal"])?;
     let unsigned = word(object.optional_text("unsignedPayload")?, &["accept", "refuse"])?;
+    let minimum = word(object.optional_text("chunkMinimum")?, &["accept", "refuse"])?;
     let rules = Rules {
         region: object.text("region")?,
         service: object.text("service")?,
@@ -348,6 +403,8 @@ fn rules(mut object: Object) -> Read<Rules> {
         unsigned_payload: unsigned.map(|rule| {
             if rule == "accept" { UnsignedPayload::Accept } else { UnsignedPayload::Refuse }
         }),
+        chunk_minimum: minimum
+            .map(|rule| if rule == "accept" { ChunkMinimum::Accept } else { ChunkMinimum::Refuse }),
         clock_skew: object.optional("clockSkew").and_then(|value| value.as_u64()),
         max_expires: object.optional("maxExpires").and_then(|value| value.as_u64()),
     };
@@ -403,6 +460,13 @@ fn body(pieces: Vec<Value>) -> Read<Vec<u8>> {
         } else if let Some(text) = piece.optional_text("repeat")? {
             let count = usize::try_from(piece.number("count")?).map_err(|_| "a count")?;
             body.extend_from_slice(text.repeat(count).as_bytes());
+        } else if let Some(text) = piece.optional_text("numbered")? {
+            let width = usize::try_from(piece.number("width")?).map_err(|_| "a width")?;
+            let (from, count) = (piece.number("from")?, piece.number("count")?);
+            for number in from..from + count {
+                let line = text.replace('#', &format!("{number:0width$}"));
+                body.extend_from_slice(line.as_bytes());
+            }
         } else {
             body.extend_from_slice(&piece.bytes("base64")?);
         }
@@ -413,6 +477,10 @@ fn body(pieces: Vec<Value>) -> Read<Vec<u8>> {
 
 fn pairs(value: Value) -> Read<Vec<(String, String)>> {
     serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
+fn number_of(value: Value) -> Read<u64> {
+    value.as_u64().ok_or_else(|| format!("{value} is no number"))
 }
 
 fn time(text: &str) -> Read<Timestamp> {

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use countersign::{
-    AccessKeyId, CanonicalRequest, ContentHeader, ContentSha256, CredentialScope, Credentials,
-    Date, Dialect, Header, Request, SecretKey, SessionToken, Signer, SigningKey, Verifier,
+    AccessKeyId, CanonicalRequest, ChunkSigner, ContentHeader, ContentSha256, CredentialScope,
+    Credentials, Date, Dialect, Framing, Header, Request, SecretKey, SessionToken, Signed, Signer,
+    SigningKey, Verifier,
 };
 
-use crate::model::{Form, Key, Sign};
-use crate::verify::{read, same};
+use crate::model::{Form, Key, Sign, Stream};
+use crate::verify::{pass, read, same};
 
 pub(crate) fn run(vector: &Sign) -> Result<(), String> {
     let text = |error: &dyn std::error::Error| format!("{error} ({error:?})");
@@ -37,21 +38,19 @@ pub(crate) fn run(vector: &Sign) -> Result<(), String> {
     };
     vector.head.with(|request| match &vector.form {
         Form::Header { authorization } => {
-            let signed = signer.sign(request, content, vector.at).map_err(|error| text(&error))?;
-            same(
-                "canonical request",
-                &vector.canonical_request,
-                &bytes_of(&signed.canonical_request()),
-            )?;
-            same("string to sign", &vector.string_to_sign, &signed.string_to_sign().to_string())?;
-            same("signature", &vector.signature, &signed.signature().to_string())?;
-            let blank_after_comma = authorization.replace(", ", ",").replace(',', ", ");
-            same("authorization", &blank_after_comma, &signed.authorization().to_string())?;
-            let added: Vec<_> =
-                signed.headers().map(|(name, value)| (name, value.to_string())).collect();
-            let added = added.iter().map(|(name, value)| Header { name, value: value.as_bytes() });
-            let headers: Vec<_> = request.headers.iter().copied().chain(added).collect();
-            verifies(vector, &Request { headers: &headers, ..*request })
+            let Some(stream) = &vector.stream else {
+                let signed =
+                    signer.sign(request, content, vector.at).map_err(|error| text(&error))?;
+                return head(vector, authorization, request, &signed, &vector.body);
+            };
+            let names: Vec<_> = stream.trailers.iter().map(|(name, _)| name.as_str()).collect();
+            let names = names.join(",");
+            let content = ContentSha256::parse(&stream.content).ok_or("a content that is none")?;
+            let framing = Framing { content, decoded_len: stream.decoded_len, trailers: &names };
+            let (signed, chunks) =
+                signer.sign_stream(request, &framing, vector.at).map_err(|error| text(&error))?;
+            let encoded = frame(vector, stream, &framing, chunks)?;
+            head(vector, authorization, request, &signed, &encoded)
         }
         Form::Query { expires, target } => {
             let expires = Duration::from_secs(*expires);
@@ -76,9 +75,66 @@ pub(crate) fn run(vector: &Sign) -> Result<(), String> {
             same("signature", &vector.signature, &presigned.signature().to_string())?;
             let found = presigned.target().to_string();
             same("target", &parameters(target), &parameters(&found))?;
-            verifies(vector, &Request { target: &found, ..*request })
+            verifies(vector, &Request { target: &found, ..*request }, &vector.body)
         }
     })
+}
+
+/// Compares a signed head, and verifies it with a body as it crosses the wire.
+fn head(
+    vector: &Sign,
+    authorization: &str,
+    request: &Request<'_>,
+    signed: &Signed<'_>,
+    body: &[u8],
+) -> Result<(), String> {
+    let found = bytes_of(&signed.canonical_request());
+    same("canonical request", &vector.canonical_request, &found)?;
+    same("string to sign", &vector.string_to_sign, &signed.string_to_sign().to_string())?;
+    same("signature", &vector.signature, &signed.signature().to_string())?;
+    let blank_after_comma = authorization.replace(", ", ",").replace(',', ", ");
+    same("authorization", &blank_after_comma, &signed.authorization().to_string())?;
+    let added: Vec<_> = signed.headers().map(|(name, value)| (name, value.to_string())).collect();
+    let added = added.iter().map(|(name, value)| Header { name, value: value.as_bytes() });
+    let headers: Vec<_> = request.headers.iter().copied().chain(added).collect();
+    verifies(vector, &Request { headers: &headers, ..*request }, body)
+}
+
+/// Frames the body; it and its length come out as published.
+fn frame(
+    vector: &Sign,
+    stream: &Stream,
+    framing: &Framing<'_>,
+    mut chunks: ChunkSigner,
+) -> Result<Vec<u8>, String> {
+    let (mut rest, mut encoded) = (vector.body.as_slice(), Vec::new());
+    for len in &stream.chunks {
+        let (chunk, tail) = rest.split_at_checked(*len).ok_or("chunks longer than the body")?;
+        let head = chunks.chunk(chunk).map_err(|error| format!("a chunk: {error:?}"))?;
+        for piece in [head.as_bytes(), chunk, ChunkSigner::DATA_END] {
+            encoded.extend_from_slice(piece);
+        }
+        rest = tail;
+    }
+    same("rest of the body", &b""[..], rest)?;
+    let trailers: Vec<_> =
+        stream.trailers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let end = chunks.finish(&trailers).map_err(|error| format!("the end: {error:?}"))?;
+    encoded.extend_from_slice(end.as_bytes());
+    if encoded != stream.encoded {
+        let at = encoded.iter().zip(&stream.encoded).take_while(|(a, b)| a == b).count();
+        return Err(format!("the framed body is another one from byte {at}"));
+    }
+    same("length of the framed body", &stream.encoded_len, &(encoded.len() as u64))?;
+    // The length is foretold for chunks of one size but for the last.
+    let size = stream.chunks.first().copied().unwrap_or(1);
+    let (last, others) = stream.chunks.split_last().unwrap_or((&size, &[]));
+    if *last <= size && others.iter().all(|len| *len == size) {
+        let values: Vec<_> = stream.trailers.iter().map(|(_, value)| value.len()).collect();
+        let found = framing.encoded_len(size as u64, &values);
+        same("foretold length", &Some(stream.encoded_len), &found)?;
+    }
+    Ok(encoded)
 }
 
 fn bytes_of(canonical: &CanonicalRequest<'_>) -> Vec<u8> {
@@ -100,7 +156,7 @@ fn parameters(target: &str) -> (String, Vec<String>) {
 }
 
 /// What we signed, we verify.
-fn verifies(vector: &Sign, request: &Request<'_>) -> Result<(), String> {
+fn verifies(vector: &Sign, request: &Request<'_>, body: &[u8]) -> Result<(), String> {
     let mut rules = Verifier::service(&vector.service, &vector.region)
         .unsigned_payload(countersign::UnsignedPayload::Accept);
     if let Some(rule) = vector.token_rule {
@@ -119,7 +175,7 @@ fn verifies(vector: &Sign, request: &Request<'_>) -> Result<(), String> {
         // Signed without the field that S3 demands, as older documents show it.
         return Ok(());
     }
-    let claim = read(&rules, request, &vector.body, vector.at)
+    let claim = read(&rules, request, body, vector.at)
         .map_err(|error| format!("our own request is refused: {error:?}"))?;
     let secret = SecretKey::new(&vector.secret).map_err(|error| error.to_string())?;
     let key = SigningKey::derive(&secret, &claim.scope());
@@ -128,7 +184,12 @@ fn verifies(vector: &Sign, request: &Request<'_>) -> Result<(), String> {
         Some(token) => claim.verify_session(&key, SessionToken::new(token).expect("as before")),
     };
     let verified = verified.map_err(|error| format!("our own signature is refused: {error:?}"))?;
-    same("access key", vector.access_key_id.as_str(), verified.access_key_id().as_str())
+    same("access key", vector.access_key_id.as_str(), verified.access_key_id().as_str())?;
+    let Some(stream) = &vector.stream else { return Ok(()) };
+    let passage = pass(verified.into_body(), [body]);
+    let proof = passage.end.map_err(|error| format!("our own body is refused: {error:?}"))?;
+    same("object", &vector.body, &passage.data)?;
+    same("trailers", &stream.trailers, &proof.trailers)
 }
 
 /// A key derived from the secret signs as the key given in its bytes does.

@@ -78,7 +78,7 @@ impl Rules<'_> {
     /// # Errors
     /// If the input cannot be read to its end.
     pub(crate) fn verify(&self, head: &Head, body: &mut dyn BufRead) -> io::Result<Outcome> {
-        let report = Report::of(Mechanism::of(head, self.verifier.dialect()));
+        let report = Report::of(Mechanism::of(head, &self.verifier));
         let mut outcome = Outcome { report, shown: None };
         match self.climb(head, body, &mut outcome) {
             Ok(body) => outcome.report.accept(&body),
@@ -113,7 +113,7 @@ impl Rules<'_> {
         outcome.shown = self
             .show
             .map(|show| show::text(show, claim.canonical_request(), claim.string_to_sign()));
-        let verifier = self.prove(claim)?.into_body();
+        let verifier = self.prove(claim)?.into_checked_body()?;
         let verifier = match self.verifier.dialect() {
             Dialect::S3 => feed(verifier, body)?,
             Dialect::Standard => verifier,

@@ -3,6 +3,9 @@
 //! A head is borrowed, its values are not copied. HTTP/2's authority becomes the field
 //! `:authority`, as it stood on the wire. What a signer adds is marked sensitive where it is secret.
 
+#[cfg(feature = "http-body")]
+mod body;
+
 use std::string::{String, ToString};
 use std::vec::Vec;
 
@@ -13,6 +16,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use crate::request::{Header, Request};
 use crate::sign::Signed;
+
+#[cfg(feature = "http-body")]
+pub use body::{SignedBody, SignedBodyError, Trailing, VerifiedBody, VerifiedBodyError};
 
 /// A head of the `http` crate, read as a [`Request`].
 ///
@@ -91,7 +97,8 @@ impl fmt::Debug for Head<'_> {
 /// If a session token holds what cannot stand in a field.
 pub fn apply(signed: &Signed<'_>, headers: &mut HeaderMap) -> Result<(), http::Error> {
     for (name, value) in fields(signed)? {
-        headers.insert(name, value);
+        // A coding follows the codings that are there; nothing else is there yet.
+        headers.append(name, value);
     }
     Ok(())
 }

@@ -5,11 +5,26 @@
 //! with a digest nothing is proven before [`finish`](BodyVerifier::finish).
 //!
 //! Amazon S3 API Reference, "Authenticating Requests: Using the Authorization Header":
-//! `x-amz-content-sha256`.
+//! `x-amz-content-sha256`; "Transferring Payload in Multiple Chunks".
+
+#[cfg(feature = "checksums")]
+mod checks;
+mod chunked;
+mod escrow;
 
 use core::fmt;
 
+use crate::chain::Chain;
+use crate::chunked::{FrameError, Received, TrailerError, Trailers};
 use crate::crypto::{DIGEST_LEN, Sha256};
+
+pub use chunked::ChunkMinimum;
+pub(crate) use chunked::ChunkRules;
+use chunked::Chunked;
+pub use escrow::{Escrow, EscrowError, Lent, Remainder};
+
+#[cfg(feature = "checksums")]
+pub(crate) use checks::Checks;
 
 /// Verifies a body while it arrives.
 ///
@@ -46,6 +61,8 @@ pub struct BodyVerifier {
     /// Bytes taken so far.
     len: u64,
     failed: Option<BodyError>,
+    #[cfg(feature = "checksums")]
+    checks: Checks,
 }
 
 /// How the body is bound to the signature.
@@ -56,6 +73,8 @@ enum Mode {
     Whole { declared: [u8; DIGEST_LEN], computed: [u8; DIGEST_LEN] },
     /// Nothing covers the body.
     Unsigned,
+    /// The body comes in frames.
+    Chunked(Chunked),
 }
 
 /// What the body is bound by, as the claim says.
@@ -64,6 +83,7 @@ pub(crate) enum Binding {
     Digest([u8; DIGEST_LEN]),
     Whole { declared: [u8; DIGEST_LEN], computed: [u8; DIGEST_LEN], len: u64 },
     Unsigned,
+    Chunked(ChunkRules),
 }
 
 /// How much of the input was taken, and what it was.
@@ -107,13 +127,13 @@ pub struct Pending<'i>(&'i [u8]);
 /// It is made by [`BodyVerifier::finish`] alone.
 ///
 /// ```compile_fail
-/// let proof = countersign::VerifiedBody { len: 0, signed: true };
+/// let proof = countersign::VerifiedBody { len: 0, signed: true, trailers: todo!() };
 /// ```
 #[must_use = "commit what was written aside"]
-#[derive(Debug)]
 pub struct VerifiedBody {
     len: u64,
     signed: bool,
+    trailers: Received,
 }
 
 /// Why a body is refused.
@@ -127,25 +147,115 @@ pub enum BodyError {
         /// The digest of what came.
         computed: [u8; DIGEST_LEN],
     },
-    /// More or fewer bytes came than `Content-Length` announced.
+    /// More or fewer bytes came than `Content-Length` or `x-amz-decoded-content-length` announced.
     Length {
         /// Bytes announced.
         expected: u64,
-        /// Bytes that came; where too many came, as many as were seen.
+        /// Bytes that came; where too many came, one more than were announced.
         provided: u64,
     },
+    /// The body's frames are not well formed.
+    FrameSyntax,
+    /// The body ended before its last frame.
+    Truncated,
+    /// There is more behind the body's end.
+    AfterEnd,
+    /// A chunk is smaller than the rules allow.
+    ChunkSize {
+        /// The number of the chunk after it, from 1.
+        chunk: u64,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// A chunk's signature is not the one of its data at its place.
+    ChunkSignature,
+    /// The trailers' signature is not the one of what came.
+    TrailerSignature,
+    /// The trailers' signature is missing.
+    TrailerSignatureMissing,
+    /// A trailer is not well formed, or there is too much of them.
+    TrailerSyntax,
+    /// A trailer came that was not announced.
+    TrailerUnannounced,
+    /// A trailer came twice.
+    TrailerRepeated,
+    /// A trailer that was announced did not come.
+    TrailerMissing,
+    /// More than one `x-amz-checksum-*` field, or trailers that are checksums of several kinds.
+    ChecksumsMultiple,
+    /// A checksum's value is not one of its algorithm in base64.
+    ChecksumSyntax {
+        /// The field or trailer.
+        field: &'static str,
+        /// Whether it is a trailer.
+        trailer: bool,
+    },
+    /// `x-amz-sdk-checksum-algorithm` stands without a checksum.
+    ChecksumMissing,
+    /// The object does not have the checksum that came with it.
+    ChecksumMismatch {
+        /// The field or trailer.
+        field: &'static str,
+    },
+    /// `Content-MD5` is not an MD5 in base64.
+    ContentMd5Syntax,
+    /// The object does not have the MD5 of `Content-MD5`.
+    ContentMd5Mismatch,
+    /// What came before could not be held: the machine was given up.
+    Abandoned,
     /// Data was fed to a body that was given whole when its head was read: the caller's mistake.
     AlreadyWhole,
 }
 
 impl BodyVerifier {
-    pub(crate) fn new(binding: Binding, announced: Option<u64>) -> Self {
+    /// `chain` begins at the head's signature; it is there where chunks are signed.
+    pub(crate) fn new(binding: Binding, announced: Option<u64>, chain: Option<Chain>) -> Self {
         let (mode, len) = match binding {
             Binding::Digest(declared) => (Mode::Digest { declared, hash: Sha256::new() }, 0),
             Binding::Whole { declared, computed, len } => (Mode::Whole { declared, computed }, len),
             Binding::Unsigned => (Mode::Unsigned, 0),
+            Binding::Chunked(rules) => (Mode::Chunked(Chunked::new(rules, chain)), 0),
         };
-        Self { mode, announced, len, failed: None }
+        Self {
+            mode,
+            announced,
+            len,
+            failed: None,
+            #[cfg(feature = "checksums")]
+            checks: Checks::NONE,
+        }
+    }
+
+    /// Refuses all that follows: whoever drives the machine could not hold what came.
+    fn fail(&mut self) {
+        self.failed.get_or_insert(BodyError::Abandoned);
+    }
+
+    /// Checks checksums in the same pass.
+    #[cfg(feature = "checksums")]
+    pub(crate) fn with_checks(mut self, checks: Checks) -> Self {
+        self.checks = checks;
+        self
+    }
+
+    /// The trailers that the head announced.
+    #[cfg(feature = "checksums")]
+    pub(crate) fn announced_trailers(&self) -> impl Iterator<Item = &[u8]> {
+        let chunked = match &self.mode {
+            Mode::Chunked(chunked) => Some(chunked),
+            _ => None,
+        };
+        chunked.into_iter().flat_map(Chunked::announced)
+    }
+
+    /// Whether data is covered chunk by chunk: [`Event::Covered`] will come. Otherwise only the end
+    /// covers anything.
+    #[must_use]
+    pub const fn covers_chunks(&self) -> bool {
+        match &self.mode {
+            Mode::Chunked(chunked) => chunked.is_signed(),
+            Mode::Digest { .. } | Mode::Whole { .. } | Mode::Unsigned => false,
+        }
     }
 
     /// Takes a prefix of `input` and says how much, and what it was.
@@ -159,21 +269,39 @@ impl BodyVerifier {
         if input.is_empty() {
             return Ok(Fed { consumed: 0, event: Event::NeedMore });
         }
-        self.take(input).inspect_err(|error| self.failed = Some(*error))
+        let fed = self.take(input).inspect_err(|error| self.failed = Some(*error))?;
+        #[cfg(feature = "checksums")]
+        if let Event::Data(data) = &fed.event {
+            self.checks.update(data.0);
+        }
+        Ok(fed)
     }
 
     fn take<'i>(&mut self, input: &'i [u8]) -> Result<Fed<'i>, BodyError> {
-        let len = self.len.saturating_add(input.len() as u64);
-        if let Some(expected) = self.announced.filter(|expected| len > *expected) {
-            return Err(BodyError::Length { expected, provided: len });
-        }
-        match &mut self.mode {
-            Mode::Digest { hash, .. } => hash.update(input),
+        // What was announced is taken to its last byte, so that the outcome does not depend on the
+        // pieces; a byte more is refused.
+        let input = match self.announced {
+            None => input,
+            Some(expected) => {
+                let room = expected.saturating_sub(self.len);
+                let room = usize::try_from(room).unwrap_or(usize::MAX).min(input.len());
+                if room == 0 {
+                    return Err(BodyError::Length { expected, provided: self.len + 1 });
+                }
+                input.split_at(room).0
+            }
+        };
+        let fed = match &mut self.mode {
             Mode::Whole { .. } => return Err(BodyError::AlreadyWhole),
-            Mode::Unsigned => {}
-        }
-        self.len = len;
-        Ok(Fed { consumed: input.len(), event: Event::Data(Pending(input)) })
+            Mode::Chunked(chunked) => chunked.take(input)?,
+            Mode::Unsigned => Fed { consumed: input.len(), event: Event::Data(Pending(input)) },
+            Mode::Digest { hash, .. } => {
+                hash.update(input);
+                Fed { consumed: input.len(), event: Event::Data(Pending(input)) }
+            }
+        };
+        self.len = self.len.saturating_add(fed.consumed as u64);
+        Ok(fed)
     }
 
     /// The peer has finished. Only here is the body whole.
@@ -181,23 +309,37 @@ impl BodyVerifier {
     /// # Errors
     /// [`BodyError`] if it is not what the head said, or if the machine has failed before.
     pub fn finish(self) -> Result<VerifiedBody, BodyError> {
-        if let Some(error) = self.failed {
+        let proof = Self::finish_mode(self.mode, self.announced, self.len, self.failed)?;
+        #[cfg(feature = "checksums")]
+        self.checks.finish(&proof.trailers)?;
+        Ok(proof)
+    }
+
+    fn finish_mode(
+        mode: Mode,
+        announced: Option<u64>,
+        len: u64,
+        failed: Option<BodyError>,
+    ) -> Result<VerifiedBody, BodyError> {
+        if let Some(error) = failed {
             return Err(error);
         }
-        if let Some(expected) = self.announced.filter(|expected| self.len != *expected) {
-            return Err(BodyError::Length { expected, provided: self.len });
+        if let Some(expected) = announced.filter(|expected| len != *expected) {
+            return Err(BodyError::Length { expected, provided: len });
         }
-        let signed = match self.mode {
-            Mode::Digest { declared, hash } => Some((declared, hash.finish())),
-            Mode::Whole { declared, computed } => Some((declared, computed)),
-            Mode::Unsigned => None,
+        let trailers = Received::NONE;
+        let digests = match mode {
+            Mode::Digest { declared, hash } => (declared, hash.finish()),
+            Mode::Whole { declared, computed } => (declared, computed),
+            Mode::Unsigned => return Ok(VerifiedBody { len, signed: false, trailers }),
+            Mode::Chunked(chunked) => return chunked.finish(),
         };
-        match signed {
-            // Both digests are public; the signature was compared before.
-            Some((declared, computed)) if declared != computed => {
-                Err(BodyError::DigestMismatch { declared, computed })
+        // Both digests are public; the signature was compared before.
+        match digests {
+            (declared, computed) if declared == computed => {
+                Ok(VerifiedBody { len, signed: true, trailers })
             }
-            _ => Ok(VerifiedBody { len: self.len, signed: signed.is_some() }),
+            (declared, computed) => Err(BodyError::DigestMismatch { declared, computed }),
         }
     }
 }
@@ -241,6 +383,41 @@ impl VerifiedBody {
     pub const fn is_signed(&self) -> bool {
         self.signed
     }
+
+    /// The trailers, in the order they came. They are covered by the signature if the body is.
+    #[must_use]
+    pub const fn trailers(&self) -> Trailers<'_> {
+        Trailers(&self.trailers, 0)
+    }
+}
+
+impl From<FrameError> for BodyError {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Syntax => Self::FrameSyntax,
+            FrameError::AfterEnd => Self::AfterEnd,
+        }
+    }
+}
+
+impl From<TrailerError> for BodyError {
+    fn from(error: TrailerError) -> Self {
+        match error {
+            TrailerError::Syntax => Self::TrailerSyntax,
+            TrailerError::Unannounced => Self::TrailerUnannounced,
+            TrailerError::Repeated => Self::TrailerRepeated,
+        }
+    }
+}
+
+impl fmt::Debug for VerifiedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedBody")
+            .field("len", &self.len)
+            .field("signed", &self.signed)
+            .field("trailers", &self.trailers())
+            .finish()
+    }
 }
 
 impl fmt::Debug for BodyVerifier {
@@ -265,6 +442,24 @@ impl fmt::Display for BodyError {
             Self::Length { expected, provided } => {
                 write!(f, "the body has {provided} bytes instead of {expected}")
             }
+            Self::FrameSyntax => f.write_str("the body's frames are not well formed"),
+            Self::Truncated => f.write_str("the body ends too early"),
+            Self::AfterEnd => f.write_str("there is more behind the body's end"),
+            Self::ChunkSize { size, .. } => write!(f, "a chunk of {size} bytes is too small"),
+            Self::ChunkSignature => f.write_str("a chunk's signature does not match"),
+            Self::TrailerSignature => f.write_str("the trailers' signature does not match"),
+            Self::TrailerSignatureMissing => f.write_str("the trailers' signature is missing"),
+            Self::TrailerSyntax => f.write_str("a trailer is not well formed"),
+            Self::TrailerUnannounced => f.write_str("a trailer was not announced"),
+            Self::TrailerRepeated => f.write_str("a trailer is repeated"),
+            Self::TrailerMissing => f.write_str("a trailer that was announced is missing"),
+            Self::ChecksumsMultiple => f.write_str("there are several checksums"),
+            Self::ChecksumSyntax { field, .. } => write!(f, "{field} is not well formed"),
+            Self::ChecksumMissing => f.write_str("a checksum is announced and missing"),
+            Self::ChecksumMismatch { field } => write!(f, "{field} is not the object's"),
+            Self::ContentMd5Syntax => f.write_str("content-md5 is not well formed"),
+            Self::ContentMd5Mismatch => f.write_str("content-md5 is not the object's"),
+            Self::Abandoned => f.write_str("the body was given up"),
             Self::AlreadyWhole => f.write_str("the body was given whole before"),
         }
     }
@@ -284,7 +479,7 @@ mod tests {
         announced: Option<u64>,
         pieces: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<(u64, bool), BodyError> {
-        let mut body = BodyVerifier::new(binding, announced);
+        let mut body = BodyVerifier::new(binding, announced, None);
         for piece in pieces {
             match body.feed(piece)? {
                 Fed { consumed: 0, event: Event::NeedMore } => assert!(piece.is_empty()),
@@ -332,9 +527,10 @@ mod tests {
 
     #[test]
     fn a_failed_machine_stays_failed() {
-        let mut body = BodyVerifier::new(Binding::Unsigned, Some(3));
+        let mut body = BodyVerifier::new(Binding::Unsigned, Some(3), None);
         let error = BodyError::Length { expected: 3, provided: 4 };
-        assert_eq!(body.feed(b"abcd").err(), Some(error));
+        assert_eq!(body.feed(b"abcd").ok().map(|fed| fed.consumed), Some(3));
+        assert_eq!(body.feed(b"d").err(), Some(error));
         assert_eq!(body.feed(b"abc").err(), Some(error));
         assert_eq!(body.feed(b"").err(), Some(error));
         assert_eq!(body.finish().err(), Some(error));

@@ -1,0 +1,302 @@
+//! Writes frames: the mirror of reading them.
+
+use core::fmt;
+
+use crate::bounded::Bounded;
+use crate::chain::Chain;
+use crate::content::ContentSha256;
+use crate::crypto::{DIGEST_LEN, Sha256};
+use crate::signature::Signature;
+
+use super::trailers::{Announced, Received};
+use super::{SIGNATURE_EXTENSION, TRAILER_SIGNATURE};
+
+/// How a streamed body will be framed: its mode, its length and the trailers behind it.
+///
+/// ```
+/// use countersign::{ContentSha256, Framing};
+///
+/// // The worked example of the Amazon S3 API Reference.
+/// let framing = Framing { content: ContentSha256::StreamingSigned, decoded_len: 66_560, trailers: "" };
+/// assert_eq!(framing.encoded_len(65_536, &[]), Some(66_824));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Framing<'a> {
+    /// One of `StreamingSigned`, `StreamingSignedTrailer` and `StreamingUnsignedTrailer`.
+    pub content: ContentSha256,
+    /// Length of the object in bytes.
+    pub decoded_len: u64,
+    /// Names of the trailers, comma-separated, as `x-amz-trailer` announces them; empty for none.
+    pub trailers: &'a str,
+}
+
+/// Why a body cannot be framed. Always the caller's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChunkError {
+    /// A chunk without data would be the last one.
+    Empty,
+    /// More or less data than the length that was signed.
+    Length,
+    /// The trailers are not those that were announced.
+    Trailers,
+}
+
+impl Framing<'_> {
+    /// Length of the framed body, for `Content-Length`: chunks of `chunk_len` bytes but for the
+    /// last, and trailers whose values have these lengths, in the order of `trailers`.
+    ///
+    /// `None` if there is no such body: a chunk length of zero, another content, as many values as
+    /// there are no names, or more than 64 bits.
+    #[must_use]
+    pub fn encoded_len(&self, chunk_len: u64, values: &[usize]) -> Option<u64> {
+        let signed = self.is_signed()?;
+        let extension =
+            if signed { (SIGNATURE_EXTENSION.len() + Signature::HEX_LEN) as u64 } else { 0 };
+        let head = |size: u64| {
+            let digits = u64::from(u64::BITS - size.leading_zeros()).div_ceil(4).max(1);
+            digits + extension + 2
+        };
+        let whole = self.decoded_len.checked_div(chunk_len)?;
+        let rest = self.decoded_len.checked_rem(chunk_len)?;
+        let mut len = head(chunk_len).checked_add(chunk_len)?.checked_add(2)?.checked_mul(whole)?;
+        if rest > 0 {
+            len = len.checked_add(head(rest) + rest + 2)?;
+        }
+        len = len.checked_add(head(0) + 2)?;
+        let announced = self.announced()?;
+        if announced.names().count() != values.len() {
+            return None;
+        }
+        for (name, value) in announced.names().zip(values) {
+            len = len.checked_add((name.len() + 1 + value + 2) as u64)?;
+        }
+        if self.content == ContentSha256::StreamingSignedTrailer {
+            len = len.checked_add((TRAILER_SIGNATURE.len() + 1 + Signature::HEX_LEN + 2) as u64)?;
+        }
+        Some(len)
+    }
+
+    fn is_signed(&self) -> Option<bool> {
+        match self.content {
+            ContentSha256::StreamingSigned | ContentSha256::StreamingSignedTrailer => Some(true),
+            ContentSha256::StreamingUnsignedTrailer => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The trailers, if this is a body that can be framed.
+    pub(crate) fn announced(&self) -> Option<Announced> {
+        self.is_signed()?;
+        if self.trailers.is_empty() {
+            return Some(Announced::NONE);
+        }
+        let announced = Announced::parse(self.trailers.as_bytes()).ok()?;
+        (self.content != ContentSha256::StreamingSigned).then_some(announced)
+    }
+}
+
+/// Frames a body, chunk by chunk, and signs each where the mode says so. Made by
+/// [`Signer::sign_stream`](crate::Signer::sign_stream).
+///
+/// Write the head, the data, then [`ChunkSigner::DATA_END`]; at last the end.
+///
+/// ```
+/// # use countersign::{ChunkError, ChunkSigner};
+/// fn frame(mut chunks: ChunkSigner, data: &[u8], crc: &str, wire: &mut Vec<u8>) -> Result<(), ChunkError> {
+///     for piece in data.chunks(64 * 1024) {
+///         wire.extend_from_slice(chunks.chunk(piece)?.as_bytes());
+///         wire.extend_from_slice(piece);
+///         wire.extend_from_slice(ChunkSigner::DATA_END);
+///     }
+///     wire.extend_from_slice(chunks.finish(&[("x-amz-checksum-crc32", crc)])?.as_bytes());
+///     Ok(())
+/// }
+/// ```
+#[must_use = "a streamed body is whole only with its end"]
+pub struct ChunkSigner {
+    /// `None` where chunks are not signed.
+    chain: Option<Chain>,
+    announced: Announced,
+    signs_trailers: bool,
+    /// Data that is still to come.
+    left: u64,
+}
+
+impl ChunkSigner {
+    /// What stands behind the data of each chunk.
+    pub const DATA_END: &'static [u8] = b"\r\n";
+
+    pub(crate) fn new(framing: &Framing<'_>, announced: Announced, chain: Chain) -> Self {
+        Self {
+            chain: framing.is_signed().unwrap_or(true).then_some(chain),
+            announced,
+            signs_trailers: framing.content == ContentSha256::StreamingSignedTrailer,
+            left: framing.decoded_len,
+        }
+    }
+
+    /// Links one chunk and gives the line before its data.
+    ///
+    /// # Errors
+    /// [`ChunkError::Empty`], [`ChunkError::Length`]; the chain stays where it was.
+    pub fn chunk(&mut self, data: &[u8]) -> Result<ChunkHead, ChunkError> {
+        self.chunk_of([data])
+    }
+
+    /// As [`chunk`](Self::chunk), for data that lies in several places.
+    ///
+    /// # Errors
+    /// As [`chunk`](Self::chunk).
+    pub fn chunk_of<'d>(
+        &mut self,
+        data: impl IntoIterator<Item = &'d [u8]>,
+    ) -> Result<ChunkHead, ChunkError> {
+        let (mut size, mut hash) = (0u64, Sha256::new());
+        for piece in data {
+            size = size.saturating_add(piece.len() as u64);
+            if self.chain.is_some() {
+                hash.update(piece);
+            }
+        }
+        if size == 0 {
+            return Err(ChunkError::Empty);
+        }
+        self.left = self.left.checked_sub(size).ok_or(ChunkError::Length)?;
+        let signature = self.chain.as_mut().map(|chain| chain.chunk(&hash.finish()));
+        Ok(ChunkHead::new(size, signature))
+    }
+
+    /// Links the final empty chunk and the trailers, name and value; no chunk can follow.
+    ///
+    /// # Errors
+    /// [`ChunkError::Length`] if data is missing, [`ChunkError::Trailers`] if the trailers are not
+    /// exactly those that were announced.
+    pub fn finish(mut self, trailers: &[(&str, &str)]) -> Result<ChunkEnd, ChunkError> {
+        if self.left != 0 {
+            return Err(ChunkError::Length);
+        }
+        let mut received = Received::NONE;
+        for (name, value) in trailers {
+            // The reader's own rules decide what can be written.
+            let line: Bounded<u8, 512> = [name.as_bytes(), b":", value.as_bytes()]
+                .into_iter()
+                .flatten()
+                .try_fold(Bounded::filled_with(0), |mut line, byte| line.push(*byte).map(|()| line))
+                .map_err(|_| ChunkError::Trailers)?;
+            received
+                .take(line.as_slice(), &self.announced, None)
+                .map_err(|_| ChunkError::Trailers)?;
+        }
+        if !received.are_all(&self.announced) {
+            return Err(ChunkError::Trailers);
+        }
+        let signature = self.chain.as_mut().map(|chain| chain.chunk(&EMPTY_DIGEST));
+        let mut end = ChunkEnd { text: Bounded::filled_with(0) };
+        end.put(ChunkHead::new(0, signature).as_bytes())?;
+        for (name, value) in received.lines() {
+            for piece in [name, b":", value, b"\r\n"] {
+                end.put(piece)?;
+            }
+        }
+        if let Some(chain) = self.chain.filter(|_| self.signs_trailers) {
+            let signature = chain.trailers(&received.hash()).to_hex();
+            for piece in [TRAILER_SIGNATURE.as_bytes(), b":", &signature, b"\r\n"] {
+                end.put(piece)?;
+            }
+        }
+        end.put(b"\r\n")?;
+        Ok(end)
+    }
+}
+
+/// The hash of no bytes.
+const EMPTY_DIGEST: [u8; DIGEST_LEN] = match ContentSha256::EMPTY {
+    ContentSha256::Digest(digest) => digest,
+    _ => [0; DIGEST_LEN],
+};
+
+/// The line before the data of a chunk, with its end.
+#[derive(Clone, Copy)]
+pub struct ChunkHead {
+    /// 16 digits, 17 bytes of extension, 64 digits, two bytes of end.
+    text: Bounded<u8, 99>,
+}
+
+impl ChunkHead {
+    fn new(size: u64, signature: Option<Signature>) -> Self {
+        let mut text = Bounded::filled_with(0);
+        let mut put = |bytes: &[u8]| {
+            for byte in bytes {
+                // There is room for the longest head.
+                let _ = text.push(*byte);
+            }
+        };
+        let digits = u64::from(u64::BITS - size.leading_zeros()).div_ceil(4).max(1);
+        for digit in (0..digits).rev() {
+            let value = (size >> (4 * digit)) & 15;
+            put(&[char::from_digit(value as u32, 16).map_or(b'0', |digit| digit as u8)]);
+        }
+        if let Some(signature) = signature {
+            put(SIGNATURE_EXTENSION);
+            put(&signature.to_hex());
+        }
+        put(b"\r\n");
+        Self { text }
+    }
+
+    /// The bytes to write.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.as_slice()
+    }
+}
+
+/// All that stands behind the last chunk with data.
+#[derive(Clone, Copy)]
+pub struct ChunkEnd {
+    /// The last head, the trailers with their ends, their signature, an empty line.
+    text: Bounded<u8, 1280>,
+}
+
+impl ChunkEnd {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), ChunkError> {
+        bytes.iter().try_for_each(|byte| self.text.push(*byte)).map_err(|_| ChunkError::Trailers)
+    }
+
+    /// The bytes to write.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.as_slice()
+    }
+}
+
+impl fmt::Debug for ChunkSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChunkSigner").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ChunkHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChunkHead").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ChunkEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChunkEnd").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for ChunkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "a chunk holds no data",
+            Self::Length => "the data is not as long as was signed",
+            Self::Trailers => "the trailers are not those that were announced",
+        })
+    }
+}
+
+impl core::error::Error for ChunkError {}

@@ -1,0 +1,149 @@
+//! Checksums of fields and trailers are checked in the pass that verifies the body.
+
+use countersign::{
+    AccessKeyId, BodyError, BodyVerifier, ChecksumAlgorithm, ChunkSigner, ContentSha256,
+    CredentialScope, Credentials, Framing, Header, Request, SecretKey, Signer, SigningKey,
+    Timestamp, Verifier,
+};
+
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const BODY: &[u8] = b"hello world";
+const ALL: [ChecksumAlgorithm; 10] = [
+    ChecksumAlgorithm::Crc32,
+    ChecksumAlgorithm::Crc32c,
+    ChecksumAlgorithm::Crc64Nvme,
+    ChecksumAlgorithm::Md5,
+    ChecksumAlgorithm::Sha1,
+    ChecksumAlgorithm::Sha256,
+    ChecksumAlgorithm::Sha512,
+    ChecksumAlgorithm::Xxhash64,
+    ChecksumAlgorithm::Xxhash3,
+    ChecksumAlgorithm::Xxhash128,
+];
+
+/// The checked machine of a request whose head is good, and the body as it crosses the wire.
+fn machine(
+    content: ContentSha256,
+    fields: &[(&str, &str)],
+    trailers: &[(&str, &str)],
+    target: &str,
+) -> (Result<BodyVerifier, BodyError>, Vec<u8>) {
+    let now = Timestamp::parse("20130524T000000Z").expect("a time");
+    let scope = CredentialScope { date: now.date(), region: "us-east-1", service: "s3" };
+    let credentials = Credentials {
+        access_key_id: AccessKeyId::new("AKIAIOSFODNN7EXAMPLE").expect("a name"),
+        secret_key: SecretKey::new(SECRET).expect("a secret"),
+        session_token: None,
+    };
+    let signer = Signer::new(&credentials, scope).expect("a signer");
+    let mut headers = vec![Header { name: "Host", value: b"b.s3.amazonaws.com" }];
+    headers.extend(fields.iter().map(|(name, value)| Header { name, value: value.as_bytes() }));
+    let method = if target.contains("uploadId") { "POST" } else { "PUT" };
+    let request = Request { method, target, headers: &headers };
+    let names = trailers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",");
+    let (signed, body) = match content {
+        ContentSha256::Digest(_) | ContentSha256::UnsignedPayload => {
+            (signer.sign(&request, content, now).expect("signed"), BODY.to_vec())
+        }
+        _ => {
+            let framing = Framing { content, decoded_len: BODY.len() as u64, trailers: &names };
+            let (signed, mut chunks) = signer.sign_stream(&request, &framing, now).expect("signed");
+            let mut body = chunks.chunk(BODY).expect("a chunk").as_bytes().to_vec();
+            body.extend_from_slice(BODY);
+            body.extend_from_slice(ChunkSigner::DATA_END);
+            body.extend_from_slice(chunks.finish(trailers).expect("an end").as_bytes());
+            (signed, body)
+        }
+    };
+    let added: Vec<_> = signed.headers().map(|(name, value)| (name, value.to_string())).collect();
+    let added = added.iter().map(|(name, value)| Header { name, value: value.as_bytes() });
+    let all: Vec<_> = headers.iter().copied().chain(added).collect();
+    let request = Request { headers: &all, ..request };
+    let claim = Verifier::s3("us-east-1").read(&request, now).expect("a claim");
+    let key = SigningKey::derive(&SecretKey::new(SECRET).expect("a secret"), &claim.scope());
+    (claim.verify(&key).expect("a good head").into_checked_body(), body)
+}
+
+fn outcome(machine: (Result<BodyVerifier, BodyError>, Vec<u8>)) -> Result<u64, BodyError> {
+    let (machine, body) = machine;
+    let mut machine = machine?;
+    for byte in &body {
+        let _ = machine.feed(std::slice::from_ref(byte))?;
+    }
+    machine.finish().map(|proof| proof.len())
+}
+
+fn modes() -> [ContentSha256; 4] {
+    [
+        ContentSha256::of(BODY),
+        ContentSha256::UnsignedPayload,
+        ContentSha256::StreamingSigned,
+        ContentSha256::StreamingUnsignedTrailer,
+    ]
+}
+
+#[test]
+fn fields() {
+    for algorithm in ALL {
+        let field = algorithm.field();
+        let (good, other) = (algorithm.of(BODY).to_string(), algorithm.of(b"other").to_string());
+        for content in modes() {
+            let run = |value: &str| outcome(machine(content, &[(field, value)], &[], "/k"));
+            assert_eq!(run(&good), Ok(11), "{algorithm:?}");
+            assert_eq!(run(&other), Err(BodyError::ChecksumMismatch { field }));
+            for value in ["", "AAAA", "!", &good[1..]] {
+                assert_eq!(run(value), Err(BodyError::ChecksumSyntax { field, trailer: false }));
+            }
+        }
+    }
+}
+
+#[test]
+fn trailers() {
+    let modes = [ContentSha256::StreamingSignedTrailer, ContentSha256::StreamingUnsignedTrailer];
+    for algorithm in ALL {
+        let field = algorithm.field();
+        let (good, other) = (algorithm.of(BODY).to_string(), algorithm.of(b"other").to_string());
+        for content in modes {
+            let run = |value: &str| outcome(machine(content, &[], &[(field, value)], "/k"));
+            assert_eq!(run(&good), Ok(11), "{algorithm:?}");
+            assert_eq!(run(&other), Err(BodyError::ChecksumMismatch { field }));
+            assert_eq!(run("AAAA"), Err(BodyError::ChecksumSyntax { field, trailer: true }));
+        }
+    }
+}
+
+#[test]
+fn content_md5() {
+    let md5 = |data| ChecksumAlgorithm::Md5.of(data).to_string();
+    for content in modes() {
+        let run = |value: &str| outcome(machine(content, &[("content-md5", value)], &[], "/k"));
+        assert_eq!(run(&md5(BODY)), Ok(11));
+        assert_eq!(run(&md5(b"other")), Err(BodyError::ContentMd5Mismatch));
+        assert_eq!(run("?"), Err(BodyError::ContentMd5Syntax));
+    }
+}
+
+#[test]
+fn which_fields_count() {
+    let crc = ChecksumAlgorithm::Crc32.of(BODY).to_string();
+    let content = ContentSha256::of(BODY);
+    let run = |fields: &[(&str, &str)], target| outcome(machine(content, fields, &[], target));
+    let crc_field = ("x-amz-checksum-crc32", crc.as_str());
+    let sha = ChecksumAlgorithm::Sha1.of(BODY).to_string();
+    assert_eq!(
+        run(&[crc_field, ("x-amz-checksum-sha1", &sha)], "/k"),
+        Err(BodyError::ChecksumsMultiple),
+    );
+    assert_eq!(run(&[crc_field, crc_field], "/k"), Err(BodyError::ChecksumsMultiple));
+    // Not values, or not known.
+    assert_eq!(run(&[("x-amz-checksum-type", "FULL_OBJECT"), crc_field], "/k"), Ok(11));
+    assert_eq!(run(&[("x-amz-checksum-new", "?")], "/k"), Ok(11));
+    // Announced by the SDK's field and not there; another algorithm than announced is none of ours.
+    let announced = ("x-amz-sdk-checksum-algorithm", "CRC32");
+    assert_eq!(run(&[announced], "/k"), Err(BodyError::ChecksumMissing));
+    assert_eq!(run(&[announced, ("x-amz-checksum-sha1", &sha)], "/k"), Ok(11));
+    // Of the whole object, not of this body; and in a query, of no bytes.
+    assert_eq!(run(&[("x-amz-checksum-crc32", "AAAAAA==")], "/k?uploadId=1"), Ok(11));
+    assert_eq!(run(&[], "/k?x-amz-checksum-crc32=AAAAAA%3D%3D"), Ok(11));
+}

@@ -1,0 +1,204 @@
+//! Bodies of the `http-body` crate: signed by one, verified by the other, in any pieces.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use countersign::http::{SignedBody, SignedBodyError, Trailing, VerifiedBody, VerifiedBodyError};
+use countersign::{
+    AccessKeyId, BodyError, BodyVerifier, ChecksumAlgorithm, Checksummer, ChunkError, ChunkSigner,
+    ContentSha256, CredentialScope, Credentials, Framing, Header, Request, SecretKey, Signer,
+    SigningKey, Timestamp, Verifier,
+};
+use http::HeaderMap;
+use http_body::{Body, Frame};
+
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+/// A body of pieces, with trailers of HTTP's own at its end, which nobody covers.
+struct Pieces(VecDeque<Bytes>, Option<HeaderMap>);
+
+impl Pieces {
+    fn of(data: &[u8], len: usize) -> Self {
+        Self(data.chunks(len.max(1)).map(Bytes::copy_from_slice).collect(), None)
+    }
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let data = self.0.pop_front().map(Frame::data);
+        let frame = data.or_else(|| self.1.take().map(Frame::trailers));
+        Poll::Ready(frame.map(Ok))
+    }
+}
+
+/// Data and trailers that come out, and how it ends.
+fn drain<B: Body<Data = Bytes> + Unpin>(
+    body: &mut B,
+) -> (Vec<u8>, Option<HeaderMap>, Option<B::Error>) {
+    let (mut data, mut trailers) = (Vec::new(), None);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        match Pin::new(&mut *body).poll_frame(&mut context) {
+            Poll::Pending => panic!("these bodies are always ready"),
+            Poll::Ready(None) => return (data, trailers, None),
+            Poll::Ready(Some(Err(error))) => {
+                let again = Pin::new(&mut *body).poll_frame(&mut context);
+                assert!(matches!(again, Poll::Ready(None)), "nothing comes after an error");
+                return (data, trailers, Some(error));
+            }
+            Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                Ok(bytes) => {
+                    assert!(trailers.is_none(), "data after trailers");
+                    data.extend_from_slice(&bytes);
+                }
+                Err(frame) => trailers = frame.into_trailers().ok(),
+            },
+        }
+    }
+}
+
+/// A head that verified, twice: to sign a body for it, and to verify that.
+fn upload(content: ContentSha256, decoded_len: u64, trailers: &str) -> (ChunkSigner, BodyVerifier) {
+    let now = Timestamp::parse("20130524T000000Z").expect("a time");
+    let scope = CredentialScope { date: now.date(), region: "us-east-1", service: "s3" };
+    let credentials = Credentials {
+        access_key_id: AccessKeyId::new("AKIAIOSFODNN7EXAMPLE").expect("a name"),
+        secret_key: SecretKey::new(SECRET).expect("a secret"),
+        session_token: None,
+    };
+    let signer = Signer::new(&credentials, scope).expect("a signer");
+    let wire = [Header { name: "host", value: b"b.s3.amazonaws.com" }];
+    let request = Request { method: "PUT", target: "/k", headers: &wire };
+    let framing = Framing { content, decoded_len, trailers };
+    let (signed, chunks) = signer.sign_stream(&request, &framing, now).expect("signed");
+    let added: Vec<_> = signed.headers().map(|(name, value)| (name, value.to_string())).collect();
+    let added = added.iter().map(|(name, value)| Header { name, value: value.as_bytes() });
+    let headers: Vec<_> = wire.into_iter().chain(added).collect();
+    let claim = Verifier::s3("us-east-1").read(&Request { headers: &headers, ..request }, now);
+    let claim = claim.expect("a claim");
+    let key = SigningKey::derive(&SecretKey::new(SECRET).expect("a secret"), &claim.scope());
+    (chunks, claim.verify(&key).expect("a good head").into_checked_body().expect("checks"))
+}
+
+fn checksum() -> Trailing {
+    Trailing::Checksum(Checksummer::new(ChecksumAlgorithm::Crc64Nvme))
+}
+
+#[test]
+fn what_one_signs_the_other_verifies() {
+    let data: Vec<u8> = (0..10_000u32).map(|n| n as u8).collect();
+    let field = ChecksumAlgorithm::Crc64Nvme.field();
+    for (content, trailers) in [
+        (ContentSha256::StreamingSigned, ""),
+        (ContentSha256::StreamingSignedTrailer, field),
+        (ContentSha256::StreamingUnsignedTrailer, field),
+        (ContentSha256::StreamingUnsignedTrailer, ""),
+    ] {
+        for (chunk_len, piece_len, wire_len) in
+            [(1024, 100, 333), (4096, 10_000, 1), (20_000, 7, 99_999)]
+        {
+            let (chunks, machine) = upload(content, data.len() as u64, trailers);
+            let framing = Framing { content, decoded_len: data.len() as u64, trailers };
+            let trailing = if trailers.is_empty() { Trailing::Nothing } else { checksum() };
+            let source = Pieces::of(&data, piece_len);
+            let signed = SignedBody::new(chunks, &framing, chunk_len, trailing, source);
+            let mut signed = signed.expect("a body");
+            let announced = signed.size_hint().exact();
+            let (wire, _, error) = drain(&mut signed);
+            assert!(error.is_none() && signed.is_end_stream());
+            assert_eq!(announced, Some(wire.len() as u64));
+
+            let mut pieces = Pieces::of(&wire, wire_len);
+            pieces.1 = Some(HeaderMap::from_iter([(
+                http::HeaderName::from_static("x-uncovered"),
+                http::HeaderValue::from_static("1"),
+            )]));
+            let mut verified = VerifiedBody::new(machine, pieces);
+            assert!(verified.proof().is_none());
+            let (out, found, error) = drain(&mut verified);
+            assert!(error.is_none(), "{error:?}");
+            assert_eq!(out, data);
+            let value = ChecksumAlgorithm::Crc64Nvme.of(&data).to_string();
+            let found = found.unwrap_or_default();
+            assert_eq!(found.len(), usize::from(!trailers.is_empty()));
+            assert_eq!(
+                found.get(field).map(|v| v.as_bytes()),
+                (!trailers.is_empty()).then_some(value.as_bytes())
+            );
+            assert_eq!(verified.proof().map(|proof| proof.len()), Some(data.len() as u64));
+            assert!(verified.into_proof().is_some());
+        }
+    }
+}
+
+#[test]
+fn only_covered_data_comes_out_of_signed_chunks() {
+    let data = vec![b'a'; 3000];
+    let (mut chunks, _) = upload(ContentSha256::StreamingSigned, 3000, "");
+    let mut wire = Vec::new();
+    for piece in data.chunks(1000) {
+        wire.extend_from_slice(chunks.chunk(piece).expect("a chunk").as_bytes());
+        wire.extend_from_slice(piece);
+        wire.extend_from_slice(ChunkSigner::DATA_END);
+    }
+    wire.extend_from_slice(chunks.finish(&[]).expect("an end").as_bytes());
+    // A change in the second chunk: the first comes out, the second does not.
+    let at = wire.len() / 2;
+    assert_eq!(wire[at], b'a');
+    for piece_len in [1, 500, wire.len()] {
+        let (_, machine) = upload(ContentSha256::StreamingSigned, 3000, "");
+        let mut changed = wire.clone();
+        changed[at] = b'b';
+        let mut body = VerifiedBody::new(machine, Pieces::of(&changed, piece_len));
+        let (out, _, error) = drain(&mut body);
+        assert_eq!(out, vec![b'a'; 1000]);
+        assert!(matches!(error, Some(VerifiedBodyError::Refused(BodyError::ChunkSignature))));
+        assert!(body.proof().is_none() && body.is_end_stream());
+
+        let (_, machine) = upload(ContentSha256::StreamingSigned, 3000, "");
+        let mut body = VerifiedBody::new(machine, Pieces::of(&wire, piece_len)).max_held(999);
+        let (out, _, error) = drain(&mut body);
+        assert!(out.is_empty() && matches!(error, Some(VerifiedBodyError::TooLong)));
+        let (_, machine) = upload(ContentSha256::StreamingSigned, 3000, "");
+        let mut body = VerifiedBody::new(machine, Pieces::of(&wire, piece_len)).max_held(1000);
+        assert!(drain(&mut body).2.is_none() && body.proof().is_some());
+    }
+    // Cut off: an error in place of the end, whatever was cut.
+    for len in 0..wire.len() {
+        let (_, machine) = upload(ContentSha256::StreamingSigned, 3000, "");
+        let mut body = VerifiedBody::new(machine, Pieces::of(&wire[..len], 700));
+        let (out, _, error) = drain(&mut body);
+        assert!(out.len().is_multiple_of(1000) && error.is_some() && body.proof().is_none());
+    }
+}
+
+#[test]
+fn a_signed_body_has_the_length_that_was_signed() {
+    let content = ContentSha256::StreamingSigned;
+    for (announced, len) in [(100u64, 99), (100, 101), (0, 1), (1, 0)] {
+        let (chunks, _) = upload(content, announced, "");
+        let framing = Framing { content, decoded_len: announced, trailers: "" };
+        let source = Pieces::of(&vec![0; len], 64);
+        let mut body =
+            SignedBody::new(chunks, &framing, 64, Trailing::Nothing, source).expect("a body");
+        let (_, _, error) = drain(&mut body);
+        assert!(
+            matches!(error, Some(SignedBodyError::Chunk(ChunkError::Length))),
+            "{announced} {len}"
+        );
+    }
+    let (chunks, _) = upload(content, 1, "");
+    let framing = Framing { content, decoded_len: 1, trailers: "" };
+    assert!(SignedBody::new(chunks, &framing, 0, Trailing::Nothing, ()).is_none());
+    let (chunks, _) = upload(content, 1, "");
+    assert!(SignedBody::new(chunks, &framing, 1, checksum(), ()).is_none());
+}

@@ -4,7 +4,7 @@
 //! many bytes; beyond the end all is zero or empty):
 //!
 //! ```text
-//! flags  edit[5]  method  token:text  path:pieces  query:pieces  fields  body:text
+//! flags  edit[5]  chunk  method  token:text  path:pieces  query:pieces  fields  body:text
 //! pieces = number, then as many of: kind, and a text (kind 0) or a byte (kinds 4 and 5)
 //! fields = number, then as many of: name, a text if the name is not of the table, value:text
 //! ```
@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use countersign::{
-    AccessKeyId, ContentSha256, CredentialScope, Credentials, Dialect, SecretKey, SessionToken,
-    SignError, Signer, UnsignedPayload, Verifier,
+    AccessKeyId, ChunkSigner, ContentSha256, CredentialScope, Credentials, Dialect, Framing,
+    SecretKey, SessionToken, SignError, Signer, UnsignedPayload, Verifier,
 };
 
 use crate::judge::now;
@@ -35,6 +35,8 @@ const NAMES: [&str; 10] = [
     "cache-control",
     ":authority",
 ];
+const TRAILERS: &[(&str, &str)] = &[("x-amz-checksum-crc32", "AAAAAA==")];
+const NO_TRAILERS: &[(&str, &str)] = &[];
 const HOST: &str = "example.com:9000";
 
 #[derive(Clone, Debug)]
@@ -44,6 +46,10 @@ pub struct Draft {
     service: &'static str,
     token: Option<String>,
     content: ContentSha256,
+    /// How the body is streamed, and in chunks of which size.
+    stream: ContentSha256,
+    trailers: &'static [(&'static str, &'static str)],
+    chunk: usize,
 }
 
 /// Where the signature goes.
@@ -51,6 +57,7 @@ pub struct Draft {
 pub enum Form {
     Header,
     Query,
+    Stream,
 }
 
 /// What crosses the wire, and what was signed of it.
@@ -64,6 +71,7 @@ impl<'a> Arbitrary<'a> for Draft {
         let flags: u8 = u.arbitrary()?;
         let edit = Edit::of(u.arbitrary()?);
         let has = |bit: u8| flags & 1 << bit != 0;
+        let chunk = usize::from(u.arbitrary::<u8>()?) + 1;
         let service = SERVICES[usize::from(flags & 3)];
         let method = match METHODS.get(usize::from(u.arbitrary::<u8>()?)) {
             Some(method) => (*method).to_owned(),
@@ -99,7 +107,13 @@ impl<'a> Arbitrary<'a> for Draft {
         let content = if has(5) { ContentSha256::UnsignedPayload } else { digest };
         let token = Some(token).filter(|token| !token.is_empty());
         let message = Message { method, target, fields, body };
-        Ok(Self { message, edit, service, token, content })
+        let (stream, trailers) = match flags >> 6 {
+            0 => (ContentSha256::StreamingSigned, NO_TRAILERS),
+            1 => (ContentSha256::StreamingSignedTrailer, TRAILERS),
+            2 => (ContentSha256::StreamingUnsignedTrailer, TRAILERS),
+            _ => (ContentSha256::StreamingUnsignedTrailer, NO_TRAILERS),
+        };
+        Ok(Self { message, edit, service, token, content, stream, trailers, chunk })
     }
 }
 
@@ -113,6 +127,9 @@ impl Draft {
             service: "s3",
             token: None,
             content: ContentSha256::EMPTY,
+            stream: ContentSha256::StreamingSigned,
+            trailers: NO_TRAILERS,
+            chunk: 1,
         }
     }
 
@@ -154,6 +171,29 @@ impl Draft {
                 };
                 message.target = presigned.target().to_string();
                 Ok(canonical_bytes(&presigned.canonical_request()))
+            }
+            Form::Stream => {
+                let trailers = self.trailers.first().map_or("", |(name, _)| name);
+                let decoded_len = self.message.body.len() as u64;
+                let framing = Framing { content: self.stream, decoded_len, trailers };
+                let (signed, mut chunks) = signer.sign_stream(request, &framing, now)?;
+                for (name, value) in signed.headers() {
+                    message.fields.push((name.to_owned(), value.to_string().into_bytes()));
+                }
+                message.body.clear();
+                for chunk in self.message.body.chunks(self.chunk) {
+                    message
+                        .body
+                        .extend_from_slice(chunks.chunk(chunk).expect("a chunk").as_bytes());
+                    message.body.extend_from_slice(chunk);
+                    message.body.extend_from_slice(ChunkSigner::DATA_END);
+                }
+                let end = chunks.finish(self.trailers).expect("what was announced");
+                message.body.extend_from_slice(end.as_bytes());
+                let values: Vec<_> = self.trailers.iter().map(|(_, value)| value.len()).collect();
+                let foretold = framing.encoded_len(self.chunk as u64, &values);
+                assert_eq!(foretold, Some(message.body.len() as u64), "the foretold length");
+                Ok(canonical_bytes(&signed.canonical_request()))
             }
         })?;
         Ok(Wire { message, canonical })

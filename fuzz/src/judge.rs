@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use countersign::{
-    AccessKeyId, CanonicalRequest, Claim, ContentSha256, CredentialScope, Dialect, Error, Event,
-    Family, Mechanism, ReadError, Request, SecretKey, SessionToken, SigningKey, Timestamp,
-    UnsignedPayload, Verified, Verifier,
+    AccessKeyId, BodyError, BodyVerifier, CanonicalRequest, Claim, ContentSha256, CredentialScope,
+    Dialect, Error, Event, Family, Mechanism, ReadError, Request, SecretKey, SessionToken,
+    SigningKey, Timestamp, UnsignedPayload, Verified, VerifiedBody, Verifier,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -113,15 +113,50 @@ pub struct View {
     pub query: Vec<(Vec<u8>, Vec<u8>)>,
     /// Covered fields, the values of one name joined, runs of blanks as one.
     pub fields: Vec<(String, Vec<u8>)>,
-    /// The body, if the signature covers it.
-    pub body: Option<Vec<u8>>,
+    /// Object and trailers, if the signature covers them.
+    pub body: Option<Object>,
 }
 
-/// What was verified.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    pub data: Vec<u8>,
+    pub trailers: Vec<(String, String)>,
+}
+
+/// What became of a request whose head was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    pub view: View,
     pub canonical: Vec<u8>,
+    /// All data that came out of the body, and how much of it was called covered on the way.
+    pub data: Vec<u8>,
+    pub covered: usize,
+    /// What is seen in the end, or why the body was refused.
+    pub end: Result<View, BodyError>,
+}
+
+impl Seen {
+    /// A changed request is refused, or nothing that is seen has changed.
+    pub fn tolerates(&self, changed: &Result<Self, Error>) {
+        let (Ok(before), Ok(changed)) = (&self.end, changed) else { return };
+        let covered = &changed.data[..changed.covered];
+        assert!(self.data.starts_with(covered), "what is covered has changed");
+        if let Ok(after) = &changed.end {
+            assert_eq!(after, before);
+        }
+    }
+}
+
+/// How a body is given to its machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// The most bytes at a time.
+    pub piece: usize,
+    /// Whether checksums are checked as well.
+    pub checked: bool,
+}
+
+impl Way {
+    pub const WHOLE: Self = Self { piece: usize::MAX, checked: false };
 }
 
 /// The whole ladder: read, key, verify, feed, finish.
@@ -130,12 +165,10 @@ pub fn verify(
     message: &Message,
     holder: &Holder<'_>,
     at: Timestamp,
+    way: Way,
 ) -> Result<Seen, Error> {
     message.with(|request| {
-        let claim = match rules.dialect() {
-            Dialect::S3 => rules.read(request, at)?,
-            Dialect::Standard => rules.read_whole(request, &message.body, at)?,
-        };
+        let claim = read(rules, request, &message.body, at)?;
         let canonical = canonical_bytes(claim.canonical_request());
         let key = holder.key(&claim.scope());
         if claim.claimed_access_key_id() != holder.id {
@@ -147,19 +180,69 @@ pub fn verify(
                 claim.verify_session(&key, SessionToken::new(token).expect("a token"))?
             }
         };
-        let mut view = view(&verified);
-        let mut machine = verified.into_body();
-        if rules.dialect() == Dialect::S3 && !message.body.is_empty() {
-            let fed = machine.feed(&message.body)?;
-            assert_eq!(fed.consumed, message.body.len(), "a mode without frames takes all");
-            let Event::Data(data) = fed.event else { panic!("no data") };
-            assert_eq!(data.into_unverified(), message.body);
-        }
-        let proof = machine.finish()?;
-        assert_eq!(proof.len(), message.body.len() as u64);
-        view.body = proof.is_signed().then(|| message.body.clone());
-        Ok(Seen { view, canonical })
+        let view = view(&verified);
+        let machine =
+            if way.checked { verified.into_checked_body()? } else { verified.into_body() };
+        // What was given whole is not fed again.
+        let whole = rules.dialect() == Dialect::Standard;
+        let body = if whole { &[][..] } else { &message.body };
+        let (mut data, covered, proof) = pass(machine, body.chunks(way.piece));
+        let end = proof.map(|proof| {
+            if whole {
+                data.clone_from(&message.body);
+            }
+            assert_eq!(proof.len(), data.len() as u64, "the length of the object");
+            let trailers = proof.trailers().map(|(name, value)| (name.into(), value.into()));
+            let object = Object { data: data.clone(), trailers: trailers.collect() };
+            View { body: proof.is_signed().then_some(object), ..view }
+        });
+        Ok(Seen { canonical, data, covered, end })
     })
+}
+
+/// Reads a claim as a server of these rules does.
+pub fn read<'r>(
+    rules: &Verifier<'r>,
+    request: &Request<'r>,
+    body: &[u8],
+    at: Timestamp,
+) -> Result<Claim<'r>, ReadError> {
+    match rules.dialect() {
+        Dialect::S3 => rules.read(request, at),
+        Dialect::Standard => rules.read_whole(request, body, at),
+    }
+}
+
+/// Feeds a machine and ends it. It makes progress, covers no more than it gave, and fails for good.
+fn pass<'b>(
+    mut machine: BodyVerifier,
+    pieces: impl Iterator<Item = &'b [u8]>,
+) -> (Vec<u8>, usize, Result<VerifiedBody, BodyError>) {
+    let (mut data, mut covered) = (Vec::new(), 0);
+    for mut rest in pieces {
+        while !rest.is_empty() {
+            let fed = match machine.feed(rest) {
+                Ok(fed) => fed,
+                Err(error) => {
+                    assert_eq!(machine.feed(b"x").err(), Some(error), "it has failed before");
+                    assert_eq!(machine.finish().err(), Some(error), "it has failed before");
+                    return (data, covered, Err(error));
+                }
+            };
+            assert!(fed.consumed > 0, "no progress");
+            match fed.event {
+                Event::Data(pending) => data.extend_from_slice(pending.into_unverified()),
+                Event::Covered { through } => {
+                    let through = usize::try_from(through).expect("no more than was fed");
+                    assert!(through >= covered && through <= data.len(), "{through}");
+                    covered = through;
+                }
+                _ => {}
+            }
+            rest = &rest[fed.consumed..];
+        }
+    }
+    (data, covered, machine.finish())
 }
 
 fn view(verified: &Verified<'_>) -> View {

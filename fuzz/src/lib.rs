@@ -7,6 +7,7 @@ mod message;
 
 pub use draft::{Draft, Form, Wire};
 pub use judge::{
-    AT, Asked, FAMILIES, Holder, ID, SECRET, Seen, View, answer, canonical_bytes, now, verify,
+    AT, Asked, FAMILIES, Holder, ID, Object, SECRET, Seen, View, Way, answer, canonical_bytes, now,
+    read, verify,
 };
 pub use message::{Edit, Message};

@@ -38,12 +38,6 @@ pub(crate) enum Fault {
     Incomplete,
     /// Nothing came for too long.
     Idle,
-    /// Content-MD5 is no MD5.
-    Md5Syntax,
-    /// The body has not the MD5 that was declared.
-    Md5,
-    /// The body has not the checksum that was declared.
-    Checksum,
     /// The body is framed, but what is signed does not say so.
     Framed,
     /// The path cannot be a URI.
@@ -73,21 +67,6 @@ impl Fault {
                 StatusCode::BAD_REQUEST,
                 "Your socket connection to the server was not read from or written to within the \
                  timeout period. Idle connections will be closed.",
-            ),
-            Fault::Md5Syntax => (
-                "InvalidDigest",
-                StatusCode::BAD_REQUEST,
-                "The Content-MD5 you specified was invalid.",
-            ),
-            Fault::Md5 => (
-                "BadDigest",
-                StatusCode::BAD_REQUEST,
-                "The Content-MD5 you specified did not match what we received.",
-            ),
-            Fault::Checksum => (
-                "BadDigest",
-                StatusCode::BAD_REQUEST,
-                "The checksum you specified did not match the calculated checksum.",
             ),
             Fault::Framed => (
                 "NotImplemented",

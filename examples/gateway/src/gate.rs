@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use countersign::http::Head;
 use countersign::{
-    AccessKeyId, BodyVerifier, Error, Family, Mechanism, Timestamp, Verified, Verifier, VerifyError,
+    AccessKeyId, BodyVerifier, ContentSha256, Error, Family, Mechanism, Timestamp, Verified,
+    VerifiedBody, Verifier, VerifyError,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
@@ -52,6 +53,9 @@ const NOT_PASSED_AMZ: [&str; 6] = [
     "x-amz-trailer",
 ];
 
+/// The coding that frames are.
+const AWS_CHUNKED: &str = "aws-chunked";
+
 /// Who may come in.
 #[derive(Debug)]
 pub(crate) struct Gate {
@@ -72,12 +76,19 @@ pub(crate) struct Admitted {
 pub(crate) struct Passed(Parts);
 
 impl Passed {
-    pub(crate) fn parts(&self) -> &Parts {
-        &self.0
-    }
-
     pub(crate) fn into_parts(self) -> Parts {
         self.0
+    }
+
+    /// Checksums that came behind the body stand in the head from here on, as if they had come with
+    /// it: they have been checked.
+    pub(crate) fn take_trailers(&mut self, proof: &VerifiedBody) -> Result<(), Fault> {
+        for (name, value) in proof.trailers() {
+            let name = HeaderName::try_from(name).map_err(|_| Fault::Header)?;
+            let value = HeaderValue::try_from(value).map_err(|_| Fault::Header)?;
+            self.0.headers.insert(name, value);
+        }
+        Ok(())
     }
 }
 
@@ -119,7 +130,9 @@ impl Gate {
             Found::Unknown(decoy) => return Err(claim.refuse_unknown_key(&decoy).into()),
         };
         let head = pass_on(parts, &verified).map_err(Denied::Fault)?;
-        Ok(Admitted { access_key_id: verified.access_key_id(), head, body: verified.into_body() })
+        let access_key_id = verified.access_key_id();
+        // Checksums of the body are checked in the same pass.
+        Ok(Admitted { access_key_id, head, body: verified.into_checked_body()? })
     }
 
     /// What to answer when a signature, or a body under it, is refused.
@@ -168,23 +181,46 @@ fn pass_headers(parts: &Parts, verified: &Verified<'_>) -> Result<HeaderMap, Fau
         let value = HeaderValue::from_str(authority.as_str()).map_err(|_| Fault::Header)?;
         headers.insert(header::HOST, value);
     }
-    // Framing that the content mode does not announce would be stored as if it were the object.
-    // Some clients send it under UNSIGNED-PAYLOAD.
-    let mut encodings = parts.headers.get_all(header::CONTENT_ENCODING).iter();
-    if encodings.any(|value| is_listed(value, "aws-chunked"))
-        || parts.headers.contains_key("x-amz-trailer")
-        || parts.headers.contains_key("x-amz-decoded-content-length")
-    {
-        return Err(Fault::Framed);
-    }
+    strip_framing(verified, &mut headers)?;
     Ok(headers)
 }
 
-/// Whether a comma-separated value has this element.
-fn is_listed(value: &HeaderValue, element: &str) -> bool {
-    String::from_utf8_lossy(value.as_bytes())
-        .split(',')
-        .any(|one| one.trim().eq_ignore_ascii_case(element))
+/// The framing of a streamed body ends here, and so does its name among the content codings.
+fn strip_framing(verified: &Verified<'_>, headers: &mut HeaderMap) -> Result<(), Fault> {
+    let codings = codings(headers);
+    let named = codings.iter().any(|coding| coding.eq_ignore_ascii_case(AWS_CHUNKED));
+    let framed = match verified.content() {
+        ContentSha256::Digest(_) => false,
+        ContentSha256::UnsignedPayload => named,
+        _ => true,
+    };
+    let said = ["x-amz-decoded-content-length", "x-amz-trailer"];
+    if !framed && (named || said.iter().any(|name| verified.covers(name))) {
+        // Framing that the content mode does not announce would be stored as if it were the object.
+        return Err(Fault::Framed);
+    }
+    if !named {
+        return Ok(());
+    }
+    let kept: Vec<_> =
+        codings.iter().filter(|coding| !coding.eq_ignore_ascii_case(AWS_CHUNKED)).collect();
+    headers.remove(header::CONTENT_ENCODING);
+    if !kept.is_empty() {
+        let kept = kept.into_iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        let value = HeaderValue::from_str(&kept).map_err(|_| Fault::Header)?;
+        headers.insert(header::CONTENT_ENCODING, value);
+    }
+    Ok(())
+}
+
+/// All elements of all `Content-Encoding` fields.
+fn codings(headers: &HeaderMap) -> Vec<String> {
+    let fields = headers.get_all(header::CONTENT_ENCODING).iter();
+    fields
+        .map(|field| String::from_utf8_lossy(field.as_bytes()).into_owned())
+        .flat_map(|field| field.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>())
+        .filter(|one| !one.is_empty())
+        .collect()
 }
 
 /// Path and query as they were signed.

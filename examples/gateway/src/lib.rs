@@ -13,7 +13,6 @@ pub mod config;
 pub mod credentials;
 mod error;
 mod gate;
-mod integrity;
 mod keys;
 mod server;
 mod staging;

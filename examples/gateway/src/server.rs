@@ -31,7 +31,6 @@ use crate::config::Config;
 use crate::credentials::{self, CredentialsError};
 use crate::error::{self, Fault, Ids, Refusal};
 use crate::gate::{Denied, Gate};
-use crate::integrity::Integrity;
 use crate::keys::Keys;
 use crate::staging::{self, NotStaged, Staging};
 use crate::store::{Area, Store};
@@ -273,16 +272,11 @@ impl Shared {
             }
         };
         line.access_key_id = Some(admitted.access_key_id);
-        let announced = self
-            .staging
-            .check_size(&body)
-            .and_then(|()| Integrity::announced(admitted.head.parts()));
-        let integrity = match announced {
-            Ok(integrity) => integrity,
-            Err(fault) => return Err(turn_away(parts, body, Refusal::own(fault, ids)).await),
-        };
+        if let Err(fault) = self.staging.check_size(&body) {
+            return Err(turn_away(parts, body, Refusal::own(fault, ids)).await);
+        }
         // The first poll of the body is what sends 100-continue, and it is in here.
-        let staged = match self.staging.receive(body, admitted.body, integrity).await {
+        let staged = match self.staging.receive(body, admitted.body).await {
             Ok(staged) => staged,
             Err(NotStaged::Body(error)) => {
                 return Err(self.gate.refuse(error.into(), parts, now, ids));
@@ -293,7 +287,8 @@ impl Shared {
                 return Err(Refusal::own(Fault::Internal, ids));
             }
         };
-        let (store, head) = (self.store.clone(), admitted.head);
+        let (store, mut head) = (self.store.clone(), admitted.head);
+        head.take_trailers(staged.proof()).map_err(|fault| Refusal::own(fault, ids))?;
         let working = self.working.spawn(async move { store.serve(head, staged).await });
         working.await.map_err(|error| {
             tracing::error!(%error, "the store broke down");

@@ -24,7 +24,6 @@ use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
 use crate::error::Fault;
-use crate::integrity::Integrity;
 
 /// Up to here a body stays in memory.
 const IN_MEMORY: usize = 256 * 1024;
@@ -32,7 +31,7 @@ const IN_MEMORY: usize = 256 * 1024;
 const IDLE: Duration = Duration::from_secs(60);
 /// How much of a refused body is read, and for how long, so that the peer gets to read the answer:
 /// a connection that is closed while data arrives loses what was sent on it.
-const DISCARDED: usize = 1024 * 1024;
+const DISCARDED: usize = 8 * 1024 * 1024;
 const DISCARDING: Duration = Duration::from_secs(2);
 
 /// The folder, and the largest body.
@@ -91,7 +90,6 @@ impl Staging {
         &self,
         mut body: B,
         mut verifier: BodyVerifier,
-        mut integrity: Integrity,
     ) -> Result<Staged, NotStaged>
     where
         B: HttpBody<Data = Bytes> + Unpin,
@@ -121,21 +119,23 @@ impl Staging {
                     if length > self.max_body {
                         return Err(NotStaged::Fault(Fault::TooLarge));
                     }
-                    let unverified = data.into_unverified();
-                    integrity.update(unverified);
-                    aside.write(unverified, &self.folder).await?;
+                    aside.write(data.into_unverified(), &self.folder).await?;
                 }
                 rest = rest.get(fed.consumed..).unwrap_or_default();
             }
         }
         let proof = verifier.finish()?;
-        integrity.finish().map_err(NotStaged::Fault)?;
         aside.rewind().await?;
         Ok(Staged { aside, proof })
     }
 }
 
 impl Staged {
+    /// What says that it is the body that was signed.
+    pub(crate) fn proof(&self) -> &VerifiedBody {
+        &self.proof
+    }
+
     /// How many bytes the object has.
     pub(crate) fn len(&self) -> u64 {
         self.proof.len()

@@ -49,6 +49,24 @@ async fn get(client: &Client, key: &str) -> Vec<u8> {
     object.body.collect().await.unwrap().to_vec()
 }
 
+/// What the SDK does on its own: files are streamed in signed chunks, with a checksum behind them.
+#[tokio::test]
+async fn streams_by_default() {
+    let server = Server::start().await;
+    let client = client_with(&server, &server.key, RequestChecksumCalculation::WhenSupported);
+    let folder = tempfile::tempdir().unwrap();
+    for length in [0, 1, 70_000, 3_000_000] {
+        let path = folder.path().join("file");
+        let body = noise(length);
+        std::fs::write(&path, &body).unwrap();
+        let stream = ByteStream::from_path(&path).await.unwrap();
+        let put = client.put_object().bucket(BUCKET).key("stream").body(stream);
+        put.send().await.unwrap();
+        assert_eq!(get(&client, "stream").await, body);
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn buckets() {
     let server = Server::start().await;

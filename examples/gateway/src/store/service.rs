@@ -9,6 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::StatusCode;
+use s3s::checksum::ChecksumHasher;
+use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
 use s3s::dto::*;
 use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
@@ -20,7 +22,6 @@ use super::listing::{self, Kind, Page, Query};
 use super::multipart::{Attributes, Upload};
 use super::objects::{ETAG_NOTE, Objects, ask, size};
 use super::{broken, passed};
-use crate::integrity;
 
 /// Who owns every bucket and object: there is one tenant.
 const OWNER: &str = "gateway";
@@ -941,7 +942,7 @@ impl S3 for Objects {
             checksum_type: None,
         };
         if declared != Checksum::default() {
-            let mut hasher = integrity::hasher(&declared);
+            let mut hasher = hasher(&declared);
             chosen.checksum(&mut hasher).await?;
             if hasher.finalize() != declared {
                 return Err(s3_error!(
@@ -1055,4 +1056,15 @@ fn forget_checksums(head: &mut HeadObjectOutput) {
     head.checksum_sha1 = None;
     head.checksum_sha256 = None;
     head.checksum_type = None;
+}
+
+/// Takes the checksums that were declared, and no other.
+fn hasher(declared: &Checksum) -> ChecksumHasher {
+    ChecksumHasher {
+        crc32: declared.checksum_crc32.as_ref().map(|_| Crc32::new()),
+        crc32c: declared.checksum_crc32c.as_ref().map(|_| Crc32c::new()),
+        crc64nvme: declared.checksum_crc64nvme.as_ref().map(|_| Crc64Nvme::new()),
+        sha1: declared.checksum_sha1.as_ref().map(|_| Sha1::new()),
+        sha256: declared.checksum_sha256.as_ref().map(|_| Sha256::new()),
+    }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use clap::Parser as _;
 use countersign::{
-    AccessKeyId, ContentSha256, CredentialScope, Credentials, Header, Request, SecretKey,
-    SessionToken, Signer, Timestamp,
+    AccessKeyId, ChunkSigner, ContentSha256, CredentialScope, Credentials, Framing, Header,
+    Request, SecretKey, SessionToken, Signer, Timestamp,
 };
 use gateway::{Config, Gateway};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -215,6 +215,40 @@ impl Raw {
             signed.headers().map(|(name, value)| (name.to_owned(), value.to_string())).collect()
         };
         self.headers.extend(added);
+    }
+
+    /// Signs a streamed body: frames what is there, in chunks.
+    pub fn sign_stream(
+        &mut self,
+        key: &Key,
+        content: ContentSha256,
+        chunk: usize,
+        trailers: &[(&str, &str)],
+    ) {
+        let data = std::mem::take(&mut self.body);
+        let names = trailers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",");
+        let (added, framed) = {
+            let now = Timestamp::now();
+            let signer = signer(key, REGION, now);
+            let headers = self.wire_headers();
+            let request = Request { method: &self.method, target: &self.target, headers: &headers };
+            let framing = Framing { content, decoded_len: data.len() as u64, trailers: &names };
+            let (signed, mut chunks) = signer.sign_stream(&request, &framing, now).unwrap();
+            let mut framed = Vec::new();
+            for piece in data.chunks(chunk) {
+                framed.extend_from_slice(chunks.chunk(piece).unwrap().as_bytes());
+                framed.extend_from_slice(piece);
+                framed.extend_from_slice(ChunkSigner::DATA_END);
+            }
+            framed.extend_from_slice(chunks.finish(trailers).unwrap().as_bytes());
+            let added: Vec<(String, String)> = signed
+                .headers()
+                .map(|(name, value)| (name.to_owned(), value.to_string()))
+                .collect();
+            (added, framed)
+        };
+        self.headers.extend(added);
+        self.body = framed;
     }
 
     pub fn presign(&self, key: &Key, now: Timestamp, expires: Duration) -> String {

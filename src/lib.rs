@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+// The examples of the front page ask the system for the time.
+#![cfg_attr(feature = "std", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "std"),
+    doc = "AWS Signature Version 4, both ways: verify requests, sign requests."
+)]
 #![no_std]
 #![forbid(unsafe_code)]
 

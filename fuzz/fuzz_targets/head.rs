@@ -6,7 +6,7 @@
 #![no_main]
 
 use countersign::{
-    Claim, ContentSha256, Error, ReadError, Request, SessionToken, SigningKey, Timestamp, Verifier,
+    Claim, ContentSha256, ReadError, Request, SessionToken, SigningKey, Timestamp, Verifier,
     VerifyError,
 };
 use countersign_fuzz::{
@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
     let [what, part, low, high, with, piece, ..] = digest;
     let edit = Edit::of([what, part, low, high, with]);
     for rules in asked.rules() {
-        let verify = |message, holder, way| verify(&rules, message, holder, asked.at, way);
+        let verify = |message: &_, holder: &_, way| verify(&rules, message, holder, asked.at, way);
         let held = message.with(|request| claim(&rules, request, &message.body, asked.at, &digest));
         let Some((holder, signature)) = held else { continue };
         let signed = message.with_signature(&signature);

@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|draft: Draft| {
     let (rules, holder) = (draft.rules(), draft.holder());
     let stranger = Holder { secret: "another secret", ..draft.holder() };
-    let verify = |message, holder| verify(&rules, message, holder, now(), Way::WHOLE);
+    let verify = |message: &_, holder: &_| verify(&rules, message, holder, now(), Way::WHOLE);
     for form in [Form::Header, Form::Query, Form::Stream] {
         let wire = match draft.sign(form) {
             Ok(wire) => wire,

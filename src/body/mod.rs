@@ -33,8 +33,8 @@ pub(crate) use checks::Checks;
 ///
 /// There is no other way to one than a verified head:
 ///
-/// ```compile_fail
-/// let body = countersign::BodyVerifier { mode: todo!() };
+/// ```compile_fail,E0451
+/// let body = countersign::BodyVerifier { mode: unreachable!() };
 /// ```
 ///
 /// ```
@@ -116,7 +116,7 @@ pub enum Event<'i> {
 ///
 /// Its bytes come out by one name, which says the price:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// fn take(pending: countersign::Pending<'_>) -> usize { pending.bytes().len() }
 /// ```
 #[must_use = "data that is dropped is lost"]
@@ -126,8 +126,8 @@ pub struct Pending<'i>(&'i [u8]);
 ///
 /// It is made by [`BodyVerifier::finish`] alone.
 ///
-/// ```compile_fail
-/// let proof = countersign::VerifiedBody { len: 0, signed: true, trailers: todo!() };
+/// ```compile_fail,E0451
+/// let proof = countersign::VerifiedBody { len: 0, signed: true, trailers: unreachable!() };
 /// ```
 #[must_use = "commit what was written aside"]
 pub struct VerifiedBody {

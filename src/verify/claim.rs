@@ -16,21 +16,21 @@ use crate::time::Timestamp;
 ///
 /// It is made by [`Verifier::read`](crate::Verifier::read) alone, and it has no name to trust:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// fn who(claim: countersign::Claim<'_>) -> countersign::AccessKeyId { claim.access_key_id() }
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0599
 /// fn body(claim: countersign::Claim<'_>) -> countersign::BodyVerifier { claim.into_body() }
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn forge() -> countersign::Claim<'static> { Default::default() }
 /// ```
 ///
 /// A claim is used up by verifying it, well or not:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0382
 /// fn twice(claim: countersign::Claim<'_>, a: &countersign::SigningKey, b: &countersign::SigningKey) {
 ///     let _ = claim.verify(a);
 ///     let _ = claim.verify(b);

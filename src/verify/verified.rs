@@ -20,19 +20,19 @@ use crate::time::Timestamp;
 ///
 /// It is made by [`Claim::verify`] and [`Claim::verify_session`] alone:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// fn forge(claim: countersign::Claim<'_>) -> countersign::Verified<'_> {
 ///     countersign::Verified { claim, chain: None }
 /// }
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn forge(claim: countersign::Claim<'_>) -> countersign::Verified<'_> { claim.into() }
 /// ```
 ///
 /// Its body is verified once:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0382
 /// fn twice(verified: countersign::Verified<'_>) {
 ///     let first = verified.into_body();
 ///     let second = verified.into_body();

@@ -2,9 +2,12 @@
 //!
 //! Data passes through without being copied: what goes out are slices of what came in.
 
+#[cfg(feature = "checksums")]
 use std::borrow::ToOwned as _;
 use std::collections::VecDeque;
-use std::string::{String, ToString as _};
+use std::string::String;
+#[cfg(feature = "checksums")]
+use std::string::ToString as _;
 use std::vec::Vec;
 
 use core::fmt;

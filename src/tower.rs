@@ -1,8 +1,8 @@
-//! [`tower`] Middleware: a service behind [`VerifyLayer`] gets verified heads and verifying bodies.
+//! Middleware (feature `tower`): a service behind [`VerifyLayer`] gets verified heads and verifying bodies.
 //!
 //! The layer reads the claim, asks for the key, verifies, and only then calls the service: with
 //! [`VerifiedHead`] among the request's extensions and a
-//! [`VerifiedBody`](crate::http::VerifiedBody) in place of the body. A request that is refused is
+//! [`VerifiedBody`] in place of the body. A request that is refused is
 //! answered by the layer, before its body is touched; `100 Continue` is therefore sent only for
 //! heads that verified.
 

@@ -1,4 +1,4 @@
-//! [`http-body`] Bodies that verify and bodies that sign, frame by frame.
+//! (feature `http-body`) Bodies that verify and bodies that sign, frame by frame.
 //!
 //! Data passes through without being copied: what goes out are slices of what came in.
 

@@ -82,7 +82,7 @@ impl Message {
     pub fn edited(&self, edit: Edit) -> Option<Self> {
         let mut message = self.clone();
         let (fields, part, at) = (self.fields.len(), usize::from(edit.part), usize::from(edit.at));
-        match edit.what % 6 {
+        match edit.what % 7 {
             3 if fields > 0 => drop(message.fields.remove(part % fields)),
             4 if fields > 0 => {
                 let (name, _) = self.fields[part % fields].clone();
@@ -119,7 +119,7 @@ impl Edit {
     }
 }
 
-/// A bit flipped, a byte inserted, or a byte taken out.
+/// A bit flipped, a byte inserted, a byte taken out, or all from there on.
 fn change(bytes: &[u8], what: u8, at: usize, with: u8) -> Option<Vec<u8>> {
     let mut changed = bytes.to_vec();
     if what == 1 {
@@ -129,6 +129,7 @@ fn change(bytes: &[u8], what: u8, at: usize, with: u8) -> Option<Vec<u8>> {
     let at = at.checked_rem(bytes.len())?;
     match what {
         2 => drop(changed.remove(at)),
+        6 => changed.truncate(at),
         _ => changed[at] ^= 1 << (with % 8),
     }
     Some(changed)

@@ -50,11 +50,6 @@ impl Checks {
         Ok(())
     }
 
-    /// Whether any checksum of S3's own is demanded.
-    pub(crate) const fn any(&self) -> bool {
-        self.field.is_some() || self.trailer.is_some()
-    }
-
     pub(super) fn update(&mut self, data: &[u8]) {
         let fields = self.field.iter_mut().chain(&mut self.content_md5);
         let trailer = self.trailer.iter_mut().map(|(running, _)| running);

@@ -190,8 +190,6 @@ pub enum BodyError {
         /// Whether it is a trailer.
         trailer: bool,
     },
-    /// `x-amz-sdk-checksum-algorithm` stands without a checksum.
-    ChecksumMissing,
     /// The object does not have the checksum that came with it.
     ChecksumMismatch {
         /// The field or trailer.
@@ -455,7 +453,6 @@ impl fmt::Display for BodyError {
             Self::TrailerMissing => f.write_str("a trailer that was announced is missing"),
             Self::ChecksumsMultiple => f.write_str("there are several checksums"),
             Self::ChecksumSyntax { field, .. } => write!(f, "{field} is not well formed"),
-            Self::ChecksumMissing => f.write_str("a checksum is announced and missing"),
             Self::ChecksumMismatch { field } => write!(f, "{field} is not the object's"),
             Self::ContentMd5Syntax => f.write_str("content-md5 is not well formed"),
             Self::ContentMd5Mismatch => f.write_str("content-md5 is not the object's"),

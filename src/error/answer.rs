@@ -185,9 +185,9 @@ fn body(error: BodyError) -> Answers {
         | BodyError::TrailerUnannounced
         | BodyError::TrailerRepeated
         | BodyError::TrailerMissing => answers(MALFORMED_TRAILER, MALFORMED_HTTP),
-        BodyError::ChecksumsMultiple
-        | BodyError::ChecksumSyntax { .. }
-        | BodyError::ChecksumMissing => answers(INVALID_REQUEST, MALFORMED_HTTP),
+        BodyError::ChecksumsMultiple | BodyError::ChecksumSyntax { .. } => {
+            answers(INVALID_REQUEST, MALFORMED_HTTP)
+        }
         BodyError::ChecksumMismatch { .. } | BodyError::ContentMd5Mismatch => {
             answers(BAD_DIGEST, MALFORMED_HTTP)
         }

@@ -205,10 +205,6 @@ impl<'a> Hint<'a> {
                 let trailing = if trailer { "trailing " } else { "" };
                 write!(f, "Value for {field} {trailing}header is invalid.")
             }
-            E::ChecksumMissing => f.write_str(
-                "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or \
-                 x-amz-trailer headers were found.",
-            ),
             E::ChecksumMismatch { field } => {
                 let Some(name) = field.strip_prefix("x-amz-checksum-") else {
                     return self.put_body(E::ContentMd5Mismatch, f);

@@ -133,13 +133,14 @@ impl<'r> Verified<'r> {
     /// Only fields that the signature covers count, but for `Content-MD5`, which S3 lets unsigned. A
     /// checksum in a query (presigned URLs of one SDK carry that of no bytes) is no statement on
     /// the body, nor is a field of `CompleteMultipartUpload`, which speaks of the whole object.
-    /// Algorithms that are not known are passed over.
+    /// Algorithms that are not known are passed over. `x-amz-sdk-checksum-algorithm` demands nothing:
+    /// clients in use send it without a checksum.
     ///
     /// # Errors
     /// [`BodyError`](crate::BodyError) if a checksum is malformed, or there are several.
     #[cfg(feature = "checksums")]
     pub fn into_checked_body(self) -> Result<BodyVerifier, crate::BodyError> {
-        use crate::body::{BodyError, Checks};
+        use crate::body::Checks;
         use crate::checksum::ChecksumAlgorithm;
 
         let mut checks = Checks::NONE;
@@ -154,16 +155,12 @@ impl<'r> Verified<'r> {
                 checks.content_md5(value)?;
             }
         }
-        let announces = self.covers("x-amz-sdk-checksum-algorithm");
         let body = self.into_body();
         for name in body.announced_trailers() {
             let name = core::str::from_utf8(name).unwrap_or_default();
             if let Some((algorithm, name)) = ChecksumAlgorithm::of_trailer(name) {
                 checks.trailer(algorithm, name)?;
             }
-        }
-        if announces && !completes && !checks.any() {
-            return Err(BodyError::ChecksumMissing);
         }
         Ok(body.with_checks(checks))
     }

@@ -71,6 +71,8 @@ enum Mode {
     Digest { declared: [u8; DIGEST_LEN], hash: Sha256 },
     /// The signature covers the digest, and the body has been hashed before the head was verified.
     Whole { declared: [u8; DIGEST_LEN], computed: [u8; DIGEST_LEN] },
+    /// Nothing covers the body, which came before the head was verified.
+    UnsignedWhole,
     /// Nothing covers the body.
     Unsigned,
     /// The body comes in frames.
@@ -82,6 +84,7 @@ enum Mode {
 pub(crate) enum Binding {
     Digest([u8; DIGEST_LEN]),
     Whole { declared: [u8; DIGEST_LEN], computed: [u8; DIGEST_LEN], len: u64 },
+    UnsignedWhole { len: u64 },
     Unsigned,
     Chunked(ChunkRules),
 }
@@ -211,6 +214,7 @@ impl BodyVerifier {
         let (mode, len) = match binding {
             Binding::Digest(declared) => (Mode::Digest { declared, hash: Sha256::new() }, 0),
             Binding::Whole { declared, computed, len } => (Mode::Whole { declared, computed }, len),
+            Binding::UnsignedWhole { len } => (Mode::UnsignedWhole, len),
             Binding::Unsigned => (Mode::Unsigned, 0),
             Binding::Chunked(rules) => (Mode::Chunked(Chunked::new(rules, chain)), 0),
         };
@@ -252,7 +256,9 @@ impl BodyVerifier {
     pub const fn covers_chunks(&self) -> bool {
         match &self.mode {
             Mode::Chunked(chunked) => chunked.is_signed(),
-            Mode::Digest { .. } | Mode::Whole { .. } | Mode::Unsigned => false,
+            Mode::Digest { .. } | Mode::Whole { .. } | Mode::UnsignedWhole | Mode::Unsigned => {
+                false
+            }
         }
     }
 
@@ -278,6 +284,9 @@ impl BodyVerifier {
     fn take<'i>(&mut self, input: &'i [u8]) -> Result<Fed<'i>, BodyError> {
         // What was announced is taken to its last byte, so that the outcome does not depend on the
         // pieces; a byte more is refused.
+        if matches!(self.mode, Mode::Whole { .. } | Mode::UnsignedWhole) {
+            return Err(BodyError::AlreadyWhole);
+        }
         let input = match self.announced {
             None => input,
             Some(expected) => {
@@ -290,7 +299,7 @@ impl BodyVerifier {
             }
         };
         let fed = match &mut self.mode {
-            Mode::Whole { .. } => return Err(BodyError::AlreadyWhole),
+            Mode::Whole { .. } | Mode::UnsignedWhole => return Err(BodyError::AlreadyWhole),
             Mode::Chunked(chunked) => chunked.take(input)?,
             Mode::Unsigned => Fed { consumed: input.len(), event: Event::Data(Pending(input)) },
             Mode::Digest { hash, .. } => {
@@ -329,7 +338,9 @@ impl BodyVerifier {
         let digests = match mode {
             Mode::Digest { declared, hash } => (declared, hash.finish()),
             Mode::Whole { declared, computed } => (declared, computed),
-            Mode::Unsigned => return Ok(VerifiedBody { len, signed: false, trailers }),
+            Mode::Unsigned | Mode::UnsignedWhole => {
+                return Ok(VerifiedBody { len, signed: false, trailers });
+            }
             Mode::Chunked(chunked) => return chunked.finish(),
         };
         // Both digests are public; the signature was compared before.
@@ -539,6 +550,9 @@ mod tests {
         let whole = |declared| Binding::Whole { declared, computed, len: BODY.len() as u64 };
         assert_eq!(run(whole(computed), None, []), Ok((BODY.len() as u64, true)));
         assert_eq!(run(whole(computed), None, [BODY]), Err(BodyError::AlreadyWhole));
+        let unsigned = Binding::UnsignedWhole { len: 21 };
+        assert_eq!(run(unsigned, Some(21), []), Ok((21, false)));
+        assert_eq!(run(unsigned, None, [BODY]), Err(BodyError::AlreadyWhole));
         let declared = [0; 32];
         assert_eq!(
             run(whole(declared), None, []),

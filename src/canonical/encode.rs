@@ -58,6 +58,11 @@ pub(super) const fn is_unreserved(byte: u8) -> bool {
     UNRESERVED[byte as usize]
 }
 
+/// Whether encoding would change nothing: a text of unreserved characters.
+pub(crate) fn is_plain(text: &str) -> bool {
+    text.bytes().all(is_unreserved)
+}
+
 /// Refuses a `%` without two hexadecimal digits.
 pub(super) fn check_escapes(raw: &str) -> Result<(), RequestError> {
     let mut rest = raw.as_bytes();

@@ -21,7 +21,7 @@ use crate::credential::CredentialScope;
 use crate::crypto::{DIGEST_LEN, Sha256, digest_to_hex};
 use crate::time::Timestamp;
 
-pub(crate) use encode::Decoded;
+pub(crate) use encode::{Decoded, is_plain};
 pub(crate) use headers::{CoverageError, Fields, Order, Separator, SignedHeaders, canonical_name};
 pub(crate) use query::{Authentication, AuthenticationName, Query, Spelling, Token, put_parameter};
 pub(crate) use uri::Path;

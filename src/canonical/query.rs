@@ -108,6 +108,20 @@ impl<'a> Query<'a> {
         }
     }
 
+    /// Whether the query makes a claim of Signature Version 2.
+    pub(crate) fn is_version_2(&self) -> bool {
+        let has = |name| self.parameters().any(|parameter| parameter.name == name);
+        has("AWSAccessKeyId") && has("Signature")
+    }
+
+    /// Whether a parameter, in whatever spelling, says what the body is.
+    pub(crate) fn names_content(&self) -> bool {
+        self.parameters().any(|parameter| {
+            let name = self.decoded(parameter.name).map(|byte| byte.to_ascii_lowercase());
+            name.eq(*b"x-amz-content-sha256")
+        })
+    }
+
     /// What a `+` means in this query.
     pub(crate) const fn plus(&self) -> PlusSign {
         self.plus

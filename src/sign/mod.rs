@@ -135,8 +135,12 @@ pub enum SignError {
     ScopeDate,
     /// The request already has a field that the signer writes, or a signature.
     ReservedField,
-    /// The query already has a parameter that the signer writes, in this or another spelling.
+    /// The query already has a parameter that the signer writes, in this or another spelling, or is
+    /// signed with Signature Version 2.
     ReservedParameter,
+    /// A signature names its signed fields, and this name cannot stand in that list: it has a `%`, or,
+    /// in a presigned URL, any character that would have to be escaped.
+    FieldName,
     /// A presigned URL lives 1 to 604,800 whole seconds.
     ExpiresRange,
     /// The request announces another content than the one to be signed, or (S3) a digest that it
@@ -339,6 +343,9 @@ impl<'a> Signer<'a> {
     {
         let reserved = RESERVED.map(|name| if name == "x-amz-content-sha256" { "" } else { name });
         let (path, query) = self.check(request, &reserved, now)?;
+        if query.names_content() {
+            return Err(SignError::ReservedParameter);
+        }
         let unannounced = match Dialect::of_service(self.scope.service) {
             Dialect::S3 => content == ContentSha256::UnsignedPayload,
             Dialect::Standard => matches!(content, ContentSha256::Digest(_)),
@@ -374,7 +381,7 @@ impl<'a> Signer<'a> {
         let target = Target::parse(request.target)?;
         let path = Path::parse(target.path, Dialect::of_service(self.scope.service))?;
         let query = Query::parse(target.query, PlusSign::Space, &self.limits)?;
-        if query.authentication().next().is_some() {
+        if query.authentication().next().is_some() || query.is_version_2() {
             return Err(SignError::ReservedParameter);
         }
         Ok((path, query))
@@ -448,6 +455,9 @@ impl fmt::Display for SignError {
             Self::ReservedField => f.write_str("the request already has a field of a signature"),
             Self::ReservedParameter => {
                 f.write_str("the query already has a parameter of a signature")
+            }
+            Self::FieldName => {
+                f.write_str("a field's name cannot stand in a list of signed headers")
             }
             Self::ExpiresRange => f.write_str("a presigned URL lives 1 to 604800 whole seconds"),
             Self::ContentConflict => f.write_str("the request announces another content"),

@@ -5,7 +5,7 @@ use core::fmt;
 use super::{Head, SignError, Signer, canonical};
 use crate::canonical::{
     Authentication, AuthenticationName, CanonicalRequest, Fields, Order, Shown, Sink, StringToSign,
-    Token, put_parameter,
+    Token, is_plain, put_parameter,
 };
 use crate::content::ContentSha256;
 use crate::credential::SessionTokenRule;
@@ -34,6 +34,10 @@ impl<'r> Presigned<'r> {
         expires: u32,
         now: Timestamp,
     ) -> Result<Self, SignError> {
+        let fields = head.fields()?;
+        if !fields.names().all(is_plain) {
+            return Err(SignError::FieldName);
+        }
         let token = signer.token_parts();
         let (token, late_token) = match signer.token_rule {
             SessionTokenRule::Signed => (token, None),
@@ -41,7 +45,7 @@ impl<'r> Presigned<'r> {
         };
         let mut presigned = Self {
             head,
-            order: head.fields()?.order(),
+            order: fields.order(),
             authentication: Authentication {
                 access_key_id: signer.access_key_id,
                 scope: signer.scope,

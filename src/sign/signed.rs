@@ -56,7 +56,11 @@ impl<'r> Signed<'r> {
             token_rule: signer.token_rule,
             signature: Signature::NONE,
         };
-        signed.order = signed.collect()?.order();
+        let fields = signed.collect()?;
+        if fields.names().any(|name| name.contains('%')) {
+            return Err(SignError::FieldName);
+        }
+        signed.order = fields.order();
         let hash = signed.canonical_request().hash();
         signed.string_to_sign = signer.string_to_sign(now, hash);
         signed.signature = signer.signature(&signed.string_to_sign);

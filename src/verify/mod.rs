@@ -458,7 +458,10 @@ impl<'p> Verifier<'p> {
                     let framed = self.chunked(request, mechanism, body.is_some(), false, true)?;
                     return Ok((content, framed));
                 }
-                Ok((content, Binding::Unsigned))
+                Ok((
+                    content,
+                    body.map_or(Binding::Unsigned, |(_, len)| Binding::UnsignedWhole { len }),
+                ))
             }
             (Some(content), body) => {
                 let (signed, trailers) = match content {

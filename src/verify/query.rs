@@ -6,7 +6,9 @@
 
 use super::{ClaimedCredential, Mechanism, Presented, ReadError, Tokens};
 use crate::bounded::Bounded;
-use crate::canonical::{ALGORITHM, AuthenticationName, Dialect, Query, SignedHeaders, Spelling};
+use crate::canonical::{
+    ALGORITHM, AuthenticationName, Dialect, Query, SignedHeaders, Spelling, is_plain,
+};
 use crate::credential::AccessKeyId;
 use crate::signature::Signature;
 
@@ -70,8 +72,7 @@ impl<'r> AuthenticationParameters<'r> {
             }
             found.any = true;
         }
-        let has = |name| query.parameters().any(|parameter| parameter.name == name);
-        found.version_2 = !found.any && has("AWSAccessKeyId") && has("Signature");
+        found.version_2 = !found.any && query.is_version_2();
         Ok(found)
     }
 
@@ -116,7 +117,9 @@ pub(super) fn read<'r: 'b, 'b>(
     Ok(Presented {
         mechanism: MECHANISM,
         credential: ClaimedCredential::parse(credential, MECHANISM)?,
+        // A name that would have to be escaped has no one way to stand here.
         signed_headers: SignedHeaders::parse(signed_headers)
+            .filter(|list| list.names().all(is_plain))
             .ok_or(ReadError::SignedHeadersSyntax(MECHANISM))?,
         signature: Signature::parse(signature.as_bytes()).ok_or(ReadError::SignatureSyntax)?,
         date: Some(date),

@@ -4,7 +4,9 @@
 //! `:authority`, as it stood on the wire. What a signer adds is marked sensitive where it is secret.
 
 #[cfg(feature = "http-body")]
-mod body;
+mod signed_body;
+#[cfg(feature = "http-body")]
+mod verified_body;
 
 use std::string::{String, ToString};
 use std::vec::Vec;
@@ -18,7 +20,9 @@ use crate::request::{Header, Request};
 use crate::sign::Signed;
 
 #[cfg(feature = "http-body")]
-pub use body::{SignedBody, SignedBodyError, Trailing, VerifiedBody, VerifiedBodyError};
+pub use signed_body::{SignedBody, SignedBodyError, Trailing};
+#[cfg(feature = "http-body")]
+pub use verified_body::{VerifiedBody, VerifiedBodyError};
 
 /// A head of the `http` crate, read as a [`Request`].
 ///

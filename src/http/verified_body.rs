@@ -1,14 +1,8 @@
-//! (feature `http-body`) Bodies that verify and bodies that sign, frame by frame.
+//! (feature `http-body`) Bodies that verify, frame by frame.
 //!
 //! Data passes through without being copied: what goes out are slices of what came in.
 
-#[cfg(feature = "checksums")]
-use std::borrow::ToOwned as _;
 use std::collections::VecDeque;
-use std::string::String;
-#[cfg(feature = "checksums")]
-use std::string::ToString as _;
-use std::vec::Vec;
 
 use core::fmt;
 use core::pin::Pin;
@@ -16,10 +10,9 @@ use core::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 
 use crate::body::{BodyError, BodyVerifier, Event, VerifiedBody as Proof};
-use crate::chunked::{ChunkError, ChunkSigner, Framing};
 
 /// How much of a chunk is held back at most until its signature has come, if nothing else is said.
 const MAX_HELD: usize = 16 * 1024 * 1024;
@@ -235,198 +228,6 @@ where
     }
 }
 
-/// What stands behind a body that is framed.
-pub enum Trailing {
-    /// No trailers.
-    Nothing,
-    /// These trailers, known in advance: name and value.
-    Known(Vec<(String, String)>),
-    /// A checksum, taken while the data passes.
-    #[cfg(feature = "checksums")]
-    Checksum(crate::checksum::Checksummer),
-}
-
-/// A body that is framed, and signed where the mode says so, while it is read.
-///
-/// Its length is known in advance, for `Content-Length`: see [`Framing::encoded_len`].
-///
-/// ```
-/// # use countersign::{ChunkSigner, ContentSha256, Framing, http::{SignedBody, Trailing}};
-/// # use http_body::Body;
-/// # fn upload<B: Body<Data = bytes::Bytes> + Unpin>(chunks: ChunkSigner, data: B, decoded_len: u64) -> Option<SignedBody<B>> {
-/// let framing = Framing { content: ContentSha256::StreamingSigned, decoded_len, trailers: "" };
-/// let body = SignedBody::new(chunks, &framing, 64 * 1024, Trailing::Nothing, data)?;
-/// # Some(body) }
-/// ```
-#[derive(Debug)]
-pub struct SignedBody<B> {
-    inner: B,
-    /// `None` once the end has been written.
-    signer: Option<ChunkSigner>,
-    chunk_len: usize,
-    trailing: Trailing,
-    /// Data of the chunk that is not full yet.
-    waiting: VecDeque<Bytes>,
-    waiting_len: usize,
-    out: VecDeque<Bytes>,
-    left: u64,
-}
-
-/// Why a signed body ends early.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum SignedBodyError<E> {
-    /// It is not as long as was signed, or its trailers are not those that were announced.
-    Chunk(ChunkError),
-    /// The body below failed.
-    Inner(E),
-}
-
-impl<B> SignedBody<B> {
-    /// Frames `inner` in chunks of `chunk_len` bytes, which S3 wants to be 8,192 at least.
-    ///
-    /// `None` if `chunk_len` is zero or the trailers cannot stand behind such a body.
-    #[must_use]
-    pub fn new(
-        signer: ChunkSigner,
-        framing: &Framing<'_>,
-        chunk_len: usize,
-        trailing: Trailing,
-        inner: B,
-    ) -> Option<Self> {
-        let values = trailing.lengths();
-        let left = framing.encoded_len(chunk_len as u64, &values)?;
-        Some(Self {
-            inner,
-            signer: Some(signer),
-            chunk_len,
-            trailing,
-            waiting: VecDeque::new(),
-            waiting_len: 0,
-            out: VecDeque::new(),
-            left,
-        })
-    }
-
-    fn take(&mut self, mut data: Bytes) -> Result<(), ChunkError> {
-        #[cfg(feature = "checksums")]
-        if let Trailing::Checksum(running) = &mut self.trailing {
-            running.update(&data);
-        }
-        while !data.is_empty() {
-            let room = self.chunk_len.saturating_sub(self.waiting_len);
-            let piece = data.split_to(room.min(data.len()));
-            self.waiting_len += piece.len();
-            self.waiting.push_back(piece);
-            if self.waiting_len == self.chunk_len {
-                self.chunk()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes the chunk that is waiting.
-    fn chunk(&mut self) -> Result<(), ChunkError> {
-        let Some(signer) = &mut self.signer else { return Ok(()) };
-        let head = signer.chunk_of(self.waiting.iter().map(|piece| &piece[..]))?;
-        self.out.push_back(Bytes::copy_from_slice(head.as_bytes()));
-        self.out.append(&mut self.waiting);
-        self.out.push_back(Bytes::from_static(ChunkSigner::DATA_END));
-        self.waiting_len = 0;
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<(), ChunkError> {
-        if self.waiting_len > 0 {
-            self.chunk()?;
-        }
-        let Some(signer) = self.signer.take() else { return Ok(()) };
-        let trailers = core::mem::replace(&mut self.trailing, Trailing::Nothing).into_lines();
-        let trailers: Vec<_> =
-            trailers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        self.out.push_back(Bytes::copy_from_slice(signer.finish(&trailers)?.as_bytes()));
-        Ok(())
-    }
-}
-
-impl Trailing {
-    fn lengths(&self) -> Vec<usize> {
-        match self {
-            Self::Nothing => Vec::new(),
-            Self::Known(lines) => lines.iter().map(|(_, value)| value.len()).collect(),
-            #[cfg(feature = "checksums")]
-            Self::Checksum(running) => std::vec![running.algorithm().text_len()],
-        }
-    }
-
-    fn into_lines(self) -> Vec<(String, String)> {
-        match self {
-            Self::Nothing => Vec::new(),
-            Self::Known(lines) => lines,
-            #[cfg(feature = "checksums")]
-            Self::Checksum(running) => {
-                let field = running.algorithm().field().to_owned();
-                std::vec![(field, running.finish().to_string())]
-            }
-        }
-    }
-}
-
-impl<B> Body for SignedBody<B>
-where
-    B: Body<Data = Bytes> + Unpin,
-{
-    type Data = Bytes;
-    type Error = SignedBodyError<B::Error>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        loop {
-            if let Some(data) = self.out.pop_front() {
-                self.left = self.left.saturating_sub(data.len() as u64);
-                return Poll::Ready(Some(Ok(Frame::data(data))));
-            }
-            if self.signer.is_none() {
-                return Poll::Ready(None);
-            }
-            let result = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => self.take(data).map_err(SignedBodyError::Chunk),
-                    Err(_) => Ok(()),
-                },
-                Some(Err(error)) => Err(SignedBodyError::Inner(error)),
-                None => self.finish().map_err(SignedBodyError::Chunk),
-            };
-            if let Err(error) = result {
-                self.signer = None;
-                self.out.clear();
-                return Poll::Ready(Some(Err(error)));
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.signer.is_none() && self.out.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
-    }
-}
-
-impl fmt::Debug for Trailing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Nothing => "Nothing",
-            Self::Known(_) => "Known",
-            #[cfg(feature = "checksums")]
-            Self::Checksum(_) => "Checksum",
-        })
-    }
-}
-
 impl<E: fmt::Display> fmt::Display for VerifiedBodyError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -442,24 +243,6 @@ impl<E: core::error::Error + 'static> core::error::Error for VerifiedBodyError<E
         match self {
             Self::Refused(error) => Some(error),
             Self::TooLong => None,
-            Self::Inner(error) => Some(error),
-        }
-    }
-}
-
-impl<E: fmt::Display> fmt::Display for SignedBodyError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Chunk(error) => error.fmt(f),
-            Self::Inner(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: core::error::Error + 'static> core::error::Error for SignedBodyError<E> {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Chunk(error) => Some(error),
             Self::Inner(error) => Some(error),
         }
     }

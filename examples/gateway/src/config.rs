@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::tls;
+
 /// An S3 server over a local folder. Every request must be signed with AWS Signature Version 4.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "gateway", version)]
@@ -40,9 +42,38 @@ pub struct Config {
     #[arg(long, value_name = "BYTES", default_value_t = 5 * 1024 * 1024 * 1024)]
     pub max_body: u64,
 
+    /// Certificate chain to speak TLS with (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Its private key (PEM). Must be readable by its owner alone.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Speak TLS with a certificate that vouches for itself. It is made, with its key, when the two
+    /// files are not there; unless they are named: gateway-cert.pem and gateway-key.pem.
+    #[arg(long)]
+    pub tls_self_signed: bool,
+
     /// What is logged, as a tracing filter.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub log: String,
+}
+
+impl Config {
+    /// Certificate and key, if TLS is to be spoken.
+    pub(crate) fn tls_files(&self) -> Option<tls::Files> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Some(tls::Files { certificate: certificate.clone(), key: key.clone() })
+            }
+            _ if self.tls_self_signed => Some(tls::Files {
+                certificate: "gateway-cert.pem".into(),
+                key: "gateway-key.pem".into(),
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// A region is part of every signature and of some answers, so it is kept to the characters that
@@ -66,6 +97,9 @@ mod tests {
         Config::command().debug_assert();
         let config = Config::parse_from(["gateway"]);
         assert_eq!(config.listen.to_string(), "127.0.0.1:9000");
+        assert!(config.tls_files().is_none());
         assert!(Config::try_parse_from(["gateway", "--region", "eu/west"]).is_err());
+        assert!(Config::try_parse_from(["gateway", "--tls-cert", "cert.pem"]).is_err());
+        assert!(Config::parse_from(["gateway", "--tls-self-signed"]).tls_files().is_some());
     }
 }

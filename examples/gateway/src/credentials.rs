@@ -1,23 +1,19 @@
 //! The credentials file: who may sign.
 //!
 //! It has the format the AWS tools share, so that `AWS_SHARED_CREDENTIALS_FILE` points any client
-//! at it and there is one place for a secret. A file that others can read is refused, as `ssh` does
-//! with keys.
+//! at it and there is one place for a secret.
 //!
 //! This module deliberately knows nothing of signatures or requests; what a key is used for is the
 //! business of `keys.rs`.
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use countersign::{AccessKeyId, SecretKey, SessionToken};
 use zeroize::Zeroizing;
 
-/// No credentials file is larger; a mistaken path may be.
-const MAX_FILE: u64 = 1024 * 1024;
+use crate::secret_file::{self, SecretFileError};
 
 /// One profile of the file.
 pub struct Profile {
@@ -43,25 +39,9 @@ impl fmt::Debug for Profile {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredentialsError {
-    /// The file cannot be read or made.
-    #[error("{path}: {source}")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What went wrong.
-        source: io::Error,
-    },
-    /// Others could read the secrets.
-    #[error(
-        "{path} can be read by group or others (mode {mode:03o}); \
-         protect the secrets in it: chmod 600 {path}"
-    )]
-    Exposed {
-        /// Which file.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
+    /// The file cannot be read or made, or others can read it.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
     /// A line that is neither a profile, a setting nor a comment.
     #[error("{path}, line {line}: {reason}")]
     Line {
@@ -98,11 +78,8 @@ pub enum CredentialsError {
 /// # Errors
 /// When the file cannot be made or read, is readable by others, or holds no usable key.
 pub fn open(path: &Path) -> Result<Vec<Profile>, CredentialsError> {
-    match create(path) {
-        Ok(()) => {}
-        Err(CredentialsError::File { source, .. }) if source.kind() == ErrorKind::AlreadyExists => {
-        }
-        Err(error) => return Err(error),
+    if !secret_file::exists(path) {
+        create(path)?;
     }
     read(path)
 }
@@ -112,12 +89,7 @@ pub fn open(path: &Path) -> Result<Vec<Profile>, CredentialsError> {
 /// # Errors
 /// When it cannot be read, is readable by others, or holds no usable key.
 pub fn read(path: &Path) -> Result<Vec<Profile>, CredentialsError> {
-    let failed = |source| CredentialsError::File { path: path.to_owned(), source };
-    let file = File::open(path).map_err(failed)?;
-    // Asked of the open file, not of the name: the name may mean another file by then.
-    check_permissions(path, &file)?;
-    let mut text = Zeroizing::new(String::new());
-    file.take(MAX_FILE).read_to_string(&mut text).map_err(failed)?;
+    let text = secret_file::read(path)?;
     let profiles = parse(path, &text)?;
     if profiles.is_empty() {
         return Err(CredentialsError::Empty { path: path.to_owned() });
@@ -147,48 +119,15 @@ pub fn generate() -> Result<(String, Zeroizing<String>), CredentialsError> {
     Ok((id, Zeroizing::new(STANDARD.encode(secret.as_slice()))))
 }
 
-/// Makes the file; fails if there is one.
+/// Makes the file, with one random key.
 fn create(path: &Path) -> Result<(), CredentialsError> {
-    let failed = |source| CredentialsError::File { path: path.to_owned(), source };
-    // Looked at first, so that an existing file costs no random numbers and no warning.
-    if path.symlink_metadata().is_ok() {
-        return Err(failed(ErrorKind::AlreadyExists.into()));
-    }
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(failed)?;
-    }
     let (id, secret) = generate()?;
     let text = Zeroizing::new(format!(
         "# Made by gateway. Every profile in this file may sign requests.\n\
          [default]\naws_access_key_id = {id}\naws_secret_access_key = {}\n",
         *secret
     ));
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
-}
-
-/// Refuses a file that is not the owner's alone.
-#[cfg(unix)]
-fn check_permissions(path: &Path, file: &File) -> Result<(), CredentialsError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let metadata = file
-        .metadata()
-        .map_err(|source| CredentialsError::File { path: path.to_owned(), source })?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(CredentialsError::Exposed { path: path.to_owned(), mode });
-    }
-    Ok(())
-}
-
-/// Elsewhere permissions are not bits; the folder's protection has to do.
-#[cfg(not(unix))]
-fn check_permissions(_: &Path, _: &File) -> Result<(), CredentialsError> {
-    Ok(())
+    Ok(secret_file::make(path, &text)?)
 }
 
 /// A profile as it is being read.
@@ -293,26 +232,6 @@ mod tests {
         assert_eq!(first[0].secret_key.len(), 40);
         let second = open(&path).unwrap();
         assert_eq!(second[0].access_key_id.to_string(), id);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600);
-        }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_file_that_others_can_read_is_refused() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("credentials");
-        open(&path).unwrap();
-        for mode in [0o640, 0o604, 0o660, 0o601] {
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            let error = open(&path).unwrap_err();
-            assert!(matches!(error, CredentialsError::Exposed { .. }), "{error}");
-        }
     }
 
     #[test]

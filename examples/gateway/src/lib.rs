@@ -10,13 +10,18 @@
 //! The command is in `main.rs`; this library is what it starts, so that tests can start it too.
 
 pub mod config;
+mod connections;
 pub mod credentials;
 mod error;
 mod gate;
 mod keys;
+mod secret_file;
 mod server;
 mod staging;
 mod store;
+mod tls;
 
 pub use config::Config;
-pub use server::{Gateway, StartError};
+pub use secret_file::SecretFileError;
+pub use server::{Gateway, ReloadError, StartError};
+pub use tls::TlsError;

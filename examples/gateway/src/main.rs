@@ -12,7 +12,7 @@ use gateway::{Config, Gateway};
 use tracing_subscriber::EnvFilter;
 
 /// Logged at these levels whatever is asked for: at others, these crates may show heads.
-const QUIET: [&str; 4] = ["h2=info", "hyper=info", "s3s=off", "s3s_fs=off"];
+const QUIET: [&str; 5] = ["h2=info", "hyper=info", "rustls=info", "s3s=off", "s3s_fs=off"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -53,7 +53,8 @@ fn log(filter: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 
 /// Says where the gateway is and how to talk to it.
 fn greet(config: &Config, gateway: &Gateway) {
-    let url = format!("http://{}", gateway.address());
+    let scheme = if gateway.certificate().is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", gateway.address());
     let region = &config.region;
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let file = quoted(&absolute(&config.credentials).to_string_lossy());
@@ -64,20 +65,29 @@ fn greet(config: &Config, gateway: &Gateway) {
     for (profile, name) in gateway.profiles() {
         println!("             [{profile}] {name}");
     }
+    // Whom clients have to trust, unless they trust a certificate's issuer anyway.
+    let certificate = gateway.certificate().map(&absolute);
+    if let Some(certificate) = &certificate {
+        println!("certificate  {}", certificate.display());
+    }
+    let trusted = certificate.map(|path| quoted(&path.to_string_lossy()));
+    let (bundle, authority) = trusted.map_or_else(Default::default, |file| {
+        (format!("AWS_CA_BUNDLE={file} "), format!("--cacert {file} "))
+    });
     // An environment that names other keys would win over the file, unless a profile is asked for.
     let profile = gateway.profiles().first().map_or("default", |(profile, _)| profile.as_str());
     let profile = quoted(profile);
     println!(
         r#"
 AWS CLI:
-  gw() {{ AWS_SHARED_CREDENTIALS_FILE={file} aws --profile {profile} \
+  gw() {{ {bundle}AWS_SHARED_CREDENTIALS_FILE={file} aws --profile {profile} \
     --region {region} --endpoint-url {url} s3 "$@"; }}
   echo hello > hello.txt
   gw mb s3://demo && gw cp hello.txt s3://demo/ && gw ls s3://demo && gw cp s3://demo/hello.txt -
   gw rm s3://demo/hello.txt && gw rb s3://demo
 
 boto3:
-  AWS_SHARED_CREDENTIALS_FILE={file} python3 -c 'import boto3, sys
+  {bundle}AWS_SHARED_CREDENTIALS_FILE={file} python3 -c 'import boto3, sys
 s3 = boto3.Session(profile_name=sys.argv[1]).client(
     "s3", endpoint_url="{url}", region_name="{region}")
 s3.create_bucket(Bucket="demo")
@@ -87,7 +97,7 @@ print(s3.get_object(Bucket="demo", Key="hello.txt")["Body"].read())' {profile}
 curl:
   KEY=$(sed -n 's/^aws_access_key_id *= *//p' {file} | head -n 1)
   SECRET=$(sed -n 's/^aws_secret_access_key *= *//p' {file} | head -n 1)
-  sign() {{ curl -sS --aws-sigv4 aws:amz:{region}:s3 -u "$KEY:$SECRET" \
+  sign() {{ curl -sS {authority}--aws-sigv4 aws:amz:{region}:s3 -u "$KEY:$SECRET" \
     -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' "$@"; }}
   echo hello > hello.txt
   sign -X PUT {url}/demo
@@ -102,7 +112,7 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Waits until the gateway is asked to stop; reads the credentials again when it is asked to.
+/// Waits until the gateway is asked to stop; reads credentials and certificate again when it is asked to.
 #[cfg(unix)]
 async fn wait(gateway: &Gateway) -> std::io::Result<&'static str> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -114,8 +124,8 @@ async fn wait(gateway: &Gateway) -> std::io::Result<&'static str> {
             _ = interrupt.recv() => return Ok("SIGINT"),
             _ = terminate.recv() => return Ok("SIGTERM"),
             _ = hangup.recv() => match gateway.reload() {
-                Ok(()) => tracing::info!("credentials read again"),
-                Err(error) => tracing::error!(%error, "credentials unchanged"),
+                Ok(()) => tracing::info!("credentials and certificate read again"),
+                Err(error) => tracing::error!(%error, "not everything could be read again"),
             },
         }
     }

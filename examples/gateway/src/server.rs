@@ -1,4 +1,4 @@
-//! Connections, and the way of a request through the gateway.
+//! The gateway: how it is put together, and the way of a request through it.
 //!
 //! Head, gate, body, staging, store: in this order, for every request, with no way around. Each
 //! request leaves one line in the log, in which there is nothing secret: no query (a presigned URL
@@ -9,7 +9,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,31 +18,21 @@ use http::request::Parts;
 use http::{Request, Response, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
 use s3s::Body;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::connections;
 use crate::credentials::{self, CredentialsError};
 use crate::error::{self, Fault, Ids, Refusal};
 use crate::gate::{Denied, Gate};
 use crate::keys::Keys;
 use crate::staging::{self, NotStaged, Staging};
 use crate::store::{Area, Store};
-
-/// Connections at a time; more wait to be accepted.
-const CONNECTIONS: usize = 1024;
-/// How long a head may take, and a connection may wait for the next one.
-const HEAD: Duration = Duration::from_secs(30);
-/// How long requests may take to finish once the gateway is told to stop.
-const GRACE: Duration = Duration::from_secs(10);
-/// The longest head of an HTTP/2 request.
-const HEAD_LEN: u32 = 64 * 1024;
+use crate::tls::{self, Tls, TlsError};
 
 /// A running gateway.
 #[derive(Debug)]
@@ -51,7 +41,9 @@ pub struct Gateway {
     /// Which keys are in the file, by profile.
     names: Vec<(String, AccessKeyId)>,
     credentials: PathBuf,
+    certificate: Option<PathBuf>,
     keys: Arc<Keys>,
+    tls: Option<Arc<Tls>>,
     stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
 }
@@ -63,6 +55,9 @@ pub enum StartError {
     /// The credentials file is missing, unsafe or unusable.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// Certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The data folder cannot be used.
     #[error("{path}: {source}")]
     Data {
@@ -79,6 +74,18 @@ pub enum StartError {
         /// What went wrong.
         source: io::Error,
     },
+}
+
+/// Why the files were not read again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// The credentials.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// Certificate and key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// What every request needs.
@@ -109,6 +116,12 @@ impl Gateway {
         let names =
             profiles.iter().map(|profile| (profile.name.clone(), profile.access_key_id)).collect();
         let keys = Arc::new(Keys::new(profiles)?);
+        let files = config.tls_files();
+        if let Some(files) = files.as_ref().filter(|_| config.tls_self_signed) {
+            tls::make(files, config.listen.ip(), config.domain.as_deref())?;
+        }
+        let certificate = files.as_ref().map(|files| files.certificate.clone());
+        let tls = files.map(Tls::open).transpose()?.map(Arc::new);
         let data = |source: Box<dyn std::error::Error + Send + Sync>| StartError::Data {
             path: config.data.clone(),
             source,
@@ -129,9 +142,19 @@ impl Gateway {
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (stop, stopped) = oneshot::channel();
-        let running = tokio::spawn(accept(listener, shared, stopped));
+        let working = shared.working.clone();
+        let service = service_fn(move |request| {
+            let shared = Arc::clone(&shared);
+            async move { Ok::<_, Infallible>(shared.answer(request).await) }
+        });
+        let serving = connections::serve(listener, tls.clone(), service, stopped);
+        let running = tokio::spawn(async move {
+            serving.await;
+            working.close();
+            working.wait().await;
+        });
         let credentials = config.credentials.clone();
-        Ok(Gateway { address, names, credentials, keys, stop, running })
+        Ok(Gateway { address, names, credentials, certificate, keys, tls, stop, running })
     }
 
     /// Where it listens; with the real port, if it was asked to choose one.
@@ -140,19 +163,28 @@ impl Gateway {
         self.address
     }
 
+    /// The certificate's file, if TLS is spoken.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Path> {
+        self.certificate.as_deref()
+    }
+
     /// The profiles of the credentials file when the gateway started.
     #[must_use]
     pub fn profiles(&self) -> &[(String, AccessKeyId)] {
         &self.names
     }
 
-    /// Reads the credentials file again. On an error the old keys stay.
+    /// Reads the credentials file again, and certificate and key. What cannot be read stays as it
+    /// was.
     ///
     /// # Errors
-    /// When the file cannot be used.
-    pub fn reload(&self) -> Result<(), CredentialsError> {
-        self.keys.replace(credentials::read(&self.credentials)?);
-        Ok(())
+    /// When a file cannot be used.
+    pub fn reload(&self) -> Result<(), ReloadError> {
+        let credentials = credentials::read(&self.credentials).map(|new| self.keys.replace(new));
+        let tls = self.tls.as_ref().map_or(Ok(()), |tls| tls.reload());
+        credentials?;
+        Ok(tls?)
     }
 
     /// Stops accepting, lets requests finish for a while, and returns when all is done.
@@ -163,67 +195,6 @@ impl Gateway {
             tracing::error!(%error, "the gateway broke down");
         }
     }
-}
-
-/// Accepts connections until told to stop.
-async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopped: oneshot::Receiver<()>) {
-    let graceful = GracefulShutdown::new();
-    let working = shared.working.clone();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    let mut connections = JoinSet::new();
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(HEAD_LEN)
-        .keep_alive_interval(HEAD)
-        .keep_alive_timeout(HEAD);
-    loop {
-        while connections.try_join_next().is_some() {}
-        let accepted = tokio::select! {
-            biased;
-            _ = &mut stopped => break,
-            accepted = async {
-                let place = Arc::clone(&places).acquire_owned().await;
-                (place, listener.accept().await)
-            } => accepted,
-        };
-        let (place, (stream, peer)) = match accepted {
-            (place, Ok(connection)) => (place, connection),
-            (_, Err(error)) => {
-                // Out of descriptors, most likely: nothing to do but to wait for some.
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        // Answers are often two small writes.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-        let shared = Arc::clone(&shared);
-        let service = service_fn(move |request| {
-            let shared = Arc::clone(&shared);
-            async move { Ok::<_, Infallible>(shared.answer(request).await) }
-        });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        connections.spawn(async move {
-            let _place = place;
-            if let Err(error) = connection.await {
-                tracing::debug!(%peer, %error, "a connection ended");
-            }
-        });
-    }
-    drop(listener);
-    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests were cut off after {} seconds", GRACE.as_secs());
-    }
-    // Also waits for what is left, so that nothing of this gateway runs when it has stopped.
-    connections.shutdown().await;
-    working.close();
-    working.wait().await;
 }
 
 impl Shared {

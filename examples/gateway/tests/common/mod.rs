@@ -146,7 +146,7 @@ pub fn config(folder: &Path, options: &[&str]) -> Config {
 }
 
 /// The first key of a credentials file.
-fn read_key(path: &Path) -> Key {
+pub fn read_key(path: &Path) -> Key {
     let text = std::fs::read_to_string(path).unwrap();
     let value = |name: &str| {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap();

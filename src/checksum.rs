@@ -128,9 +128,10 @@ impl ChecksumAlgorithm {
         }
     }
 
-    /// Length of a value in base64.
-    #[cfg(feature = "http-body")]
-    pub(crate) const fn text_len(self) -> usize {
+    /// Length of a value in base64, as it stands in a field or trailer: what
+    /// [`Framing::encoded_len`](crate::Framing::encoded_len) asks for.
+    #[must_use]
+    pub const fn text_len(self) -> usize {
         self.len().div_ceil(3) * 4
     }
 

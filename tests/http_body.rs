@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use countersign::http::{SignedBody, SignedBodyError, Trailing, VerifiedBody, VerifiedBodyError};
+use countersign::http::{
+    Hold, SignedBody, SignedBodyError, Trailing, VerifiedBody, VerifiedBodyError,
+};
 use countersign::{
     AccessKeyId, BodyError, BodyVerifier, ChecksumAlgorithm, Checksummer, ChunkError, ChunkSigner,
     ContentSha256, CredentialScope, Credentials, Framing, Header, Request, SecretKey, Signer,
@@ -178,6 +180,79 @@ fn only_covered_data_comes_out_of_signed_chunks() {
         let mut body = VerifiedBody::new(machine, Pieces::of(&wire[..len], 700));
         let (out, _, error) = drain(&mut body);
         assert!(out.len().is_multiple_of(1000) && error.is_some() && body.proof().is_none());
+    }
+}
+
+#[test]
+fn what_is_held_back_comes_out_with_the_proof() {
+    let data = vec![b'a'; 3000];
+    let modes =
+        [(ContentSha256::StreamingSigned, 1000), (ContentSha256::StreamingUnsignedTrailer, 1000)];
+    for (content, chunk_len) in modes {
+        let (chunks, _) = upload(content, 3000, "");
+        let framing = Framing { content, decoded_len: 3000, trailers: "" };
+        let source = Pieces::of(&data, 100);
+        let signed = SignedBody::new(chunks, &framing, chunk_len, Trailing::Nothing, source);
+        let (wire, _, _) = drain(&mut signed.expect("a body"));
+        for hold in [Hold::Nothing, Hold::Chunks, Hold::End] {
+            let (_, machine) = upload(content, 3000, "");
+            let mut body = VerifiedBody::new(machine, Pieces::of(&wire, 50)).hold(hold);
+            assert_eq!(body.size_hint().exact(), Some(3000));
+            let (out, _, error) = drain(&mut body);
+            assert!(error.is_none() && out == data && body.proof().is_some());
+            assert_eq!(body.size_hint().exact(), Some(0));
+
+            // Without its last frame nobody must be able to take it for whole.
+            let cut = &wire[..wire.len() - 3];
+            let (_, machine) = upload(content, 3000, "");
+            let mut body = VerifiedBody::new(machine, Pieces::of(cut, 50)).hold(hold);
+            let (out, _, error) = drain(&mut body);
+            assert!(matches!(error, Some(VerifiedBodyError::Refused(BodyError::Truncated))));
+            assert_eq!(out.len() < 3000, hold == Hold::End, "{content:?} {hold:?}");
+
+            // In the middle of the last chunk: what a signature has to cover waits for it.
+            let cut = &wire[..wire.len() - 300];
+            let (_, machine) = upload(content, 3000, "");
+            let mut body = VerifiedBody::new(machine, Pieces::of(cut, 50)).hold(hold);
+            let (out, _, _) = drain(&mut body);
+            let waits = hold != Hold::Nothing && content == ContentSha256::StreamingSigned;
+            assert_eq!(out.len() <= 2000, waits, "{content:?} {hold:?}: {}", out.len());
+        }
+    }
+}
+
+#[test]
+fn trailers_of_the_body_below_are_framed() {
+    let content = ContentSha256::StreamingSignedTrailer;
+    let data = vec![b'a'; 300];
+    let field = ChecksumAlgorithm::Crc64Nvme.field();
+    let value = ChecksumAlgorithm::Crc64Nvme.of(&data).to_string();
+    let below = |len| Trailing::Below(vec![(field.to_owned(), len)]);
+    let framing = Framing { content, decoded_len: 300, trailers: field };
+    let with = |trailers: Option<&str>, trailing| {
+        let (chunks, machine) = upload(content, 300, field);
+        let mut source = Pieces::of(&data, 70);
+        source.1 = trailers.map(|value| {
+            let name = http::HeaderName::from_static(field);
+            let value = http::HeaderValue::from_str(value).expect("a value");
+            HeaderMap::from_iter([(name, value)])
+        });
+        let signed = SignedBody::new(chunks, &framing, 128, trailing, source);
+        let mut signed = signed.expect("a body");
+        let announced = signed.size_hint().exact();
+        let (wire, _, error) = drain(&mut signed);
+        (wire, announced, error, machine)
+    };
+    let (wire, announced, error, machine) = with(Some(&value), below(value.len()));
+    assert!(error.is_none());
+    assert_eq!(announced, Some(wire.len() as u64));
+    let mut body = VerifiedBody::new(machine, Pieces::of(&wire, 9));
+    assert!(drain(&mut body).2.is_none() && body.proof().is_some());
+
+    // Missing, or not as long as was announced.
+    for (trailers, len) in [(None, value.len()), (Some("AAAA"), value.len()), (Some("AAAA"), 3)] {
+        let (_, _, error, _) = with(trailers, below(len));
+        assert!(matches!(error, Some(SignedBodyError::Chunk(ChunkError::Trailers))), "{error:?}");
     }
 }
 

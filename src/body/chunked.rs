@@ -70,6 +70,11 @@ impl Chunked {
         self.rules.signed
     }
 
+    /// Length of the object, as the head announced it.
+    pub(super) const fn decoded_len(&self) -> u64 {
+        self.rules.decoded_len
+    }
+
     /// Names of the trailers that the head announced.
     #[cfg(feature = "checksums")]
     pub(super) fn announced(&self) -> impl Iterator<Item = &[u8]> {

@@ -262,6 +262,17 @@ impl BodyVerifier {
         }
     }
 
+    /// Length of the object in bytes, if the head announced it: `x-amz-decoded-content-length` of a
+    /// body in frames, else `Content-Length`. Nothing else is accepted.
+    #[must_use]
+    pub const fn announced_len(&self) -> Option<u64> {
+        match &self.mode {
+            Mode::Chunked(chunked) => Some(chunked.decoded_len()),
+            Mode::Whole { .. } | Mode::UnsignedWhole => Some(self.len),
+            Mode::Digest { .. } | Mode::Unsigned => self.announced,
+        }
+    }
+
     /// Takes a prefix of `input` and says how much, and what it was.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ use crate::sign::Signed;
 #[cfg(feature = "http-body")]
 pub use signed_body::{SignedBody, SignedBodyError, Trailing};
 #[cfg(feature = "http-body")]
-pub use verified_body::{VerifiedBody, VerifiedBodyError};
+pub use verified_body::{Hold, VerifiedBody, VerifiedBodyError};
 
 /// A head of the `http` crate, read as a [`Request`].
 ///

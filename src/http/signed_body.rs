@@ -16,6 +16,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use crate::chunked::{ChunkError, ChunkSigner, Framing};
@@ -26,6 +27,9 @@ pub enum Trailing {
     Nothing,
     /// These trailers, known in advance: name and value.
     Known(Vec<(String, String)>),
+    /// Those that the body below ends with, as a trailer frame: names, and how long their values
+    /// will be. Any other that it has goes no further.
+    Below(Vec<(String, usize)>),
     /// A checksum, taken while the data passes.
     #[cfg(feature = "checksums")]
     Checksum(crate::checksum::Checksummer),
@@ -110,6 +114,22 @@ impl<B> SignedBody<B> {
         Ok(())
     }
 
+    /// Takes the trailers of the body below, if they were asked for.
+    fn take_trailers(&mut self, trailers: &HeaderMap) -> Result<(), ChunkError> {
+        let Trailing::Below(wanted) = &self.trailing else { return Ok(()) };
+        let mut lines = Vec::with_capacity(wanted.len());
+        for (name, len) in wanted {
+            let mut values = trailers.get_all(name).iter();
+            let value = values.next().and_then(|value| value.to_str().ok());
+            match value.filter(|value| value.len() == *len && values.next().is_none()) {
+                Some(value) => lines.push((name.clone(), String::from(value))),
+                None => return Err(ChunkError::Trailers),
+            }
+        }
+        self.trailing = Trailing::Known(lines);
+        Ok(())
+    }
+
     /// Writes the chunk that is waiting.
     fn chunk(&mut self) -> Result<(), ChunkError> {
         let Some(signer) = &mut self.signer else { return Ok(()) };
@@ -135,10 +155,11 @@ impl<B> SignedBody<B> {
 }
 
 impl Trailing {
-    fn lengths(&self) -> Vec<usize> {
+    pub(crate) fn lengths(&self) -> Vec<usize> {
         match self {
             Self::Nothing => Vec::new(),
             Self::Known(lines) => lines.iter().map(|(_, value)| value.len()).collect(),
+            Self::Below(lines) => lines.iter().map(|(_, len)| *len).collect(),
             #[cfg(feature = "checksums")]
             Self::Checksum(running) => std::vec![running.algorithm().text_len()],
         }
@@ -148,6 +169,8 @@ impl Trailing {
         match self {
             Self::Nothing => Vec::new(),
             Self::Known(lines) => lines,
+            // They did not come; whoever announced them is told so when the body is closed.
+            Self::Below(_) => Vec::new(),
             #[cfg(feature = "checksums")]
             Self::Checksum(running) => {
                 let field = running.algorithm().field().to_owned();
@@ -179,7 +202,12 @@ where
             let result = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => self.take(data).map_err(SignedBodyError::Chunk),
-                    Err(_) => Ok(()),
+                    Err(frame) => match frame.trailers_ref() {
+                        Some(trailers) => {
+                            self.take_trailers(trailers).map_err(SignedBodyError::Chunk)
+                        }
+                        None => Ok(()),
+                    },
                 },
                 Some(Err(error)) => Err(SignedBodyError::Inner(error)),
                 None => self.finish().map_err(SignedBodyError::Chunk),
@@ -206,6 +234,7 @@ impl fmt::Debug for Trailing {
         f.write_str(match self {
             Self::Nothing => "Nothing",
             Self::Known(_) => "Known",
+            Self::Below(_) => "Below",
             #[cfg(feature = "checksums")]
             Self::Checksum(_) => "Checksum",
         })

@@ -10,7 +10,7 @@ use core::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body::{Body, Frame};
+use http_body::{Body, Frame, SizeHint};
 
 use crate::body::{BodyError, BodyVerifier, Event, VerifiedBody as Proof};
 
@@ -19,9 +19,10 @@ const MAX_HELD: usize = 16 * 1024 * 1024;
 
 /// A body that is verified while it is read.
 ///
-/// In the signed streaming modes only data that a good signature covers comes out, a chunk at a
-/// time. In the other modes nothing covers data before the end: it comes out as it arrives, and if
-/// it was not what the head said, an error comes *in place of the end*. Write aside, and commit when
+/// What comes out when is for [`hold`](Self::hold) to say. By default, in the signed streaming
+/// modes, only data that a good signature covers comes out, a chunk at a time. In the other modes
+/// nothing covers data before the end: it comes out as it arrives, and if it was not what the head
+/// said, an error comes *in place of the end*. Write aside, and commit when
 /// [`proof`](Self::proof) is there. Trailers come out as a trailer frame.
 ///
 /// ```
@@ -50,18 +51,36 @@ pub struct VerifiedBody<B> {
     inner: B,
     /// Whether `inner` has been read to its end.
     ended: bool,
+    /// How much is still to come out, if the head announced it.
+    left: Option<u64>,
     /// `None` once it has decided.
     machine: Option<BodyVerifier>,
     proof: Option<Proof>,
+    hold: Hold,
+    max_held: usize,
     /// What came and has not been fed yet.
     input: Bytes,
     /// Data of the chunk whose signature has not been checked yet.
     held: VecDeque<Bytes>,
     held_len: usize,
-    max_held: usize,
-    /// Data that may go out.
-    covered: VecDeque<Bytes>,
+    /// Data that may go out; but for the last piece, if the end is held back.
+    released: VecDeque<Bytes>,
     trailers: Option<HeaderMap>,
+}
+
+/// What a [`VerifiedBody`] keeps to itself, and until when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Hold {
+    /// Nothing: data comes out as it arrives, in every mode. For whoever writes it aside and takes
+    /// it back if there is no proof.
+    Nothing,
+    /// The data of a signed chunk, until its signature has been checked.
+    #[default]
+    Chunks,
+    /// As `Chunks`, and in every mode the last piece of data until the whole body is proven. For
+    /// whoever passes it on: without its end no receiver takes it for whole.
+    End,
 }
 
 /// Why a verified body ends early.
@@ -82,13 +101,15 @@ impl<B> VerifiedBody<B> {
         Self {
             inner,
             ended: false,
+            left: machine.announced_len(),
             machine: Some(machine),
             proof: None,
+            hold: Hold::default(),
+            max_held: MAX_HELD,
             input: Bytes::new(),
             held: VecDeque::new(),
             held_len: 0,
-            max_held: MAX_HELD,
-            covered: VecDeque::new(),
+            released: VecDeque::new(),
             trailers: None,
         }
     }
@@ -99,9 +120,16 @@ impl<B> VerifiedBody<B> {
         let mut body = Self::new(machine, inner);
         if let Some(whole) = whole {
             body.ended = true;
-            body.covered.extend(Some(whole).filter(|whole| !whole.is_empty()));
+            body.released.extend(Some(whole).filter(|whole| !whole.is_empty()));
         }
         body
+    }
+
+    /// Sets what is held back. To be called before anything is read.
+    #[must_use]
+    pub fn hold(mut self, hold: Hold) -> Self {
+        self.hold = hold;
+        self
     }
 
     /// Sets how much of a signed chunk is held back at most, in bytes.
@@ -121,32 +149,43 @@ impl<B> VerifiedBody<B> {
         self.proof
     }
 
+    /// The body below.
+    pub fn get_ref(&self) -> &B {
+        &self.inner
+    }
+
     /// Feeds what came; decides what of it may go out.
     fn feed<E>(&mut self) -> Result<(), VerifiedBodyError<E>> {
         let Some(machine) = &mut self.machine else { return Ok(()) };
-        let early = machine.covers_chunks();
+        let chunks = self.hold != Hold::Nothing && machine.covers_chunks();
         let fed = machine.feed(&self.input).map_err(VerifiedBodyError::Refused)?;
         match fed.event {
             Event::NeedMore => {}
             Event::Data(data) => {
                 let data = self.input.slice_ref(data.into_unverified());
-                if early {
+                if chunks {
                     self.held_len = self.held_len.saturating_add(data.len());
                     if self.held_len > self.max_held {
                         return Err(VerifiedBodyError::TooLong);
                     }
                     self.held.push_back(data);
                 } else {
-                    self.covered.push_back(data);
+                    self.released.push_back(data);
                 }
             }
             Event::Covered { .. } => {
-                self.covered.append(&mut self.held);
+                self.released.append(&mut self.held);
                 self.held_len = 0;
             }
         }
         self.input.advance(fed.consumed);
         Ok(())
+    }
+
+    /// What may go out now.
+    fn next_released(&mut self) -> Option<Bytes> {
+        let kept = usize::from(self.hold == Hold::End && self.machine.is_some());
+        if self.released.len() > kept { self.released.pop_front() } else { None }
     }
 
     fn finish(&mut self) -> Result<(), BodyError> {
@@ -170,7 +209,7 @@ impl<B> VerifiedBody<B> {
     fn give_up(&mut self) {
         self.machine = None;
         self.held.clear();
-        self.covered.clear();
+        self.released.clear();
         self.input = Bytes::new();
     }
 }
@@ -187,7 +226,9 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         loop {
-            if let Some(data) = self.covered.pop_front() {
+            if let Some(data) = self.next_released() {
+                let len = data.len() as u64;
+                self.left = self.left.map(|left| left.saturating_sub(len));
                 return Poll::Ready(Some(Ok(Frame::data(data))));
             }
             if let Some(trailers) = self.trailers.take() {
@@ -224,7 +265,11 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.machine.is_none() && self.covered.is_empty() && self.trailers.is_none()
+        self.machine.is_none() && self.released.is_empty() && self.trailers.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 

@@ -144,6 +144,11 @@ impl<'a> SecretKey<'a> {
     pub(crate) const fn as_bytes(&self) -> &'a [u8] {
         self.0.as_bytes()
     }
+
+    #[cfg(feature = "tower")]
+    pub(crate) const fn as_str(&self) -> &'a str {
+        self.0
+    }
 }
 
 impl<'a> SessionToken<'a> {

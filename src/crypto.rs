@@ -10,6 +10,9 @@ use core::fmt;
 
 use sha2::block_api::compress256;
 use zeroize::Zeroize;
+/// What is wiped when it is dropped.
+#[cfg(feature = "tower")]
+pub(crate) use zeroize::Zeroizing as Wiped;
 
 /// Length of a SHA-256 digest in bytes.
 pub(crate) const DIGEST_LEN: usize = 32;

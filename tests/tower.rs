@@ -4,17 +4,21 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign::http::VerifiedBody;
-use countersign::tower::{Found, KeyProvider, VerifiedHead, VerifyLayer, Wanted};
+use countersign::http::{VerifiedBody, VerifiedBodyError};
+use countersign::tower::{
+    BoxError, CredentialProvider, FixedCredential, Found, Issued, KeyProvider, KeyScope,
+    RequestIds, SignBody, SignLayer, SignServiceError, SignTrailers, SigningBody, VerifiedHead,
+    VerifyLayer, Wanted,
+};
 use countersign::{
-    AccessKeyId, ChunkSigner, ContentSha256, CredentialScope, Credentials, Framing, Header,
-    Request, SecretKey, SessionToken, Signer, SigningKey, Timestamp,
+    AccessKeyId, ChecksumAlgorithm, ChunkSigner, ContentSha256, CredentialScope, Credentials,
+    Framing, Header, Request, SecretKey, SessionToken, SignError, Signer, SigningKey, Timestamp,
 };
 use http_body::{Body, Frame};
 use tower_layer::Layer;
@@ -31,10 +35,7 @@ fn clock() -> Timestamp {
 struct Keys;
 
 impl KeyProvider for Keys {
-    async fn find(
-        &self,
-        wanted: Wanted,
-    ) -> Result<Option<Found>, Box<dyn std::error::Error + Send + Sync>> {
+    async fn find(&self, wanted: Wanted) -> Result<Option<Found>, BoxError> {
         let session_token = match wanted.claimed_access_key_id.as_str() {
             ID => None,
             "ASIATEMPORARY" => {
@@ -47,8 +48,7 @@ impl KeyProvider for Keys {
             "BROKEN" => return Err("the database is down".into()),
             _ => return Ok(None),
         };
-        let scope =
-            CredentialScope { date: wanted.date, region: &wanted.region, service: &wanted.service };
+        let scope = wanted.scope.as_scope();
         let key = SigningKey::derive(&SecretKey::new(SECRET)?, &scope);
         Ok(Some(Found { key, session_token }))
     }
@@ -74,7 +74,10 @@ impl Body for Pieces {
 #[derive(Clone)]
 struct Handler;
 
-impl Service<http::Request<VerifiedBody<Pieces>>> for Handler {
+impl<B> Service<http::Request<VerifiedBody<B>>> for Handler
+where
+    B: Body<Data = Bytes, Error: std::fmt::Debug + Send> + Unpin + Send + 'static,
+{
     type Response = http::Response<String>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -83,7 +86,7 @@ impl Service<http::Request<VerifiedBody<Pieces>>> for Handler {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: http::Request<VerifiedBody<Pieces>>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<VerifiedBody<B>>) -> Self::Future {
         Box::pin(async move {
             let head = request.extensions().get::<VerifiedHead>().expect("a verified head").clone();
             let mut data = Vec::new();
@@ -93,12 +96,8 @@ impl Service<http::Request<VerifiedBody<Pieces>>> for Handler {
                     Some(Ok(frame)) => {
                         data.extend_from_slice(&frame.into_data().unwrap_or_default())
                     }
-                    Some(Err(error)) => {
-                        return Ok(http::Response::builder()
-                            .status(400)
-                            .body(error.to_string())
-                            .expect("a response"));
-                    }
+                    Some(Err(VerifiedBodyError::Refused(error))) => return Ok(head.refuse(error)),
+                    Some(Err(error)) => panic!("{error:?}"),
                     None => break,
                 }
             }
@@ -134,9 +133,13 @@ fn call(service: &str, parts: http::request::Parts, body: &[u8]) -> (u16, String
     let layer = VerifyLayer::new(service, "us-east-1", Keys)
         .clock(clock)
         .max_whole(1000)
+        .ids(|parts| RequestIds::new(format!("id of {}", parts.method), "host"))
         .rules(|rules| rules.clock_skew(Duration::from_secs(60)));
     let response = block_on(layer.layer(Handler).call(request)).expect("an answer");
     let status = response.status().as_u16();
+    // Logs learn the reason without reading the answer.
+    let refused = matches!(status, 400 | 403);
+    assert_eq!(response.extensions().get::<countersign::Error>().is_some(), refused);
     (status, response.into_body(), asked.load(Ordering::Relaxed))
 }
 
@@ -207,6 +210,7 @@ fn refusals_do_not_touch_the_body() {
         let (found, body, asked) = call("s3", parts, b"hello");
         assert_eq!((found, asked), (status, 0), "{body}");
         assert!(body.contains(&format!("<Code>{code}</Code>")), "{body}");
+        assert!(body.contains("<RequestId>id of "), "{body}");
     };
     let mut parts = sign("s3", ID, None, digest, 5).parts;
     parts.headers.insert("x-amz-acl", http::HeaderValue::from_static("public-read"));
@@ -227,10 +231,196 @@ fn refusals_do_not_touch_the_body() {
 fn bodies_are_refused_at_their_end_and_when_too_long() {
     let digest = ContentSha256::of(b"hello");
     let (status, body, _) = call("s3", sign("s3", ID, None, digest, 5).parts, b"hullo");
-    assert_eq!((status, body.as_str()), (400, "the body is not the one that was signed"));
+    assert_eq!(status, 400);
+    assert!(body.contains("<Code>XAmzContentSHA256Mismatch</Code>"), "{body}");
+    assert!(body.contains("<RequestId>id of PUT</RequestId><HostId>host</HostId>"), "{body}");
     let parts = sign("execute-api", ID, None, ContentSha256::of([0; 1001]), 1001).parts;
     assert_eq!(call("execute-api", parts, &[0; 1001]).0, 413);
     let parts = sign("execute-api", ID, None, digest, 5).parts;
     let (status, body, _) = call("execute-api", parts, b"hullo");
     assert!(status == 403 && body.contains("should have been"), "{body}");
+}
+
+// ---- the client's side
+
+/// Sends what it gets through a verifying layer to the handler: a wire between both layers.
+#[derive(Clone)]
+struct Wire {
+    service: &'static str,
+    sent: Arc<Mutex<Option<Sent>>>,
+}
+
+/// A head, and the length that its body announced.
+type Sent = (http::request::Parts, Option<u64>);
+
+impl<B> Service<http::Request<SigningBody<B>>> for Wire
+where
+    B: Body<Data = Bytes, Error: std::fmt::Debug + Send> + Unpin + Send + 'static,
+{
+    type Response = http::Response<String>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<SigningBody<B>>) -> Self::Future {
+        let (mut parts, body) = request.into_parts();
+        let sent = (parts.clone(), body.size_hint().exact());
+        *self.sent.lock().expect("a lock") = Some(sent);
+        // What an HTTP/1.1 client does before it sends.
+        parts.uri = parts.uri.path_and_query().expect("a path").as_str().parse().expect("a URI");
+        let layer = VerifyLayer::new(self.service, "us-east-1", Keys).clock(clock);
+        Box::pin(layer.layer(Handler).call(http::Request::from_parts(parts, body)))
+    }
+}
+
+fn credential(token: Option<&str>) -> FixedCredential {
+    FixedCredential::new(&Credentials {
+        access_key_id: AccessKeyId::new(token.map_or(ID, |_| "ASIATEMPORARY")).expect("a name"),
+        secret_key: SecretKey::new(SECRET).expect("a secret"),
+        session_token: token.map(|token| SessionToken::new(token).expect("a token")),
+    })
+}
+
+/// A body that knows its length and may end with trailers.
+struct Upload {
+    pieces: VecDeque<Bytes>,
+    trailers: Option<http::HeaderMap>,
+}
+
+impl Upload {
+    fn of(data: &[u8]) -> Self {
+        let pieces = data.chunks(7).map(Bytes::copy_from_slice).collect();
+        Self { pieces, trailers: None }
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let frame = self.pieces.pop_front().map(Frame::data);
+        Poll::Ready(frame.or_else(|| self.trailers.take().map(Frame::trailers)).map(Ok))
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(self.pieces.iter().map(|piece| piece.len() as u64).sum())
+    }
+}
+
+fn request<B>(body: B, uri: &str) -> http::Request<B> {
+    let builder = http::Request::put(uri).header("x-amz-meta-a", "1");
+    builder.body(body).expect("a request")
+}
+
+#[test]
+fn what_the_client_signs_the_server_verifies() {
+    const DATA: &[u8] = b"hello, hello, hello";
+    let field = ChecksumAlgorithm::Crc32.field();
+    let value = ChecksumAlgorithm::Crc32.of(DATA).to_string();
+    let chunked = |content, trailers| SignBody::Chunked { content, chunk_len: 8, trailers };
+    let checksum = || SignTrailers::Checksum(ChecksumAlgorithm::Crc32);
+    let below = || SignTrailers::Below(vec![(field.to_owned(), value.len())]);
+    let digest = match ContentSha256::of(DATA) {
+        ContentSha256::Digest(digest) => digest,
+        _ => unreachable!("a digest"),
+    };
+    let ways = [
+        ("s3", SignBody::Unsigned),
+        ("s3", SignBody::Digest(digest)),
+        ("s3", SignBody::Whole { max: DATA.len() }),
+        ("s3", chunked(ContentSha256::StreamingSigned, SignTrailers::None)),
+        ("s3", chunked(ContentSha256::StreamingSignedTrailer, checksum())),
+        ("s3", chunked(ContentSha256::StreamingUnsignedTrailer, checksum())),
+        ("s3", chunked(ContentSha256::StreamingSignedTrailer, below())),
+        ("execute-api", SignBody::Whole { max: DATA.len() }),
+    ];
+    for (service, way) in ways {
+        for token in [None, Some(TOKEN)] {
+            let wire = Wire { service, sent: Arc::default() };
+            let layer = SignLayer::new(service, "us-east-1", credential(token)).clock(clock);
+            // Once as the layer's way, once as the request's own.
+            for own in [false, true] {
+                let layer = if own { layer.clone() } else { layer.clone().body(way.clone()) };
+                let mut upload = Upload::of(DATA);
+                let name = http::HeaderName::from_static(field);
+                upload.trailers = Some(http::HeaderMap::from_iter([(
+                    name,
+                    http::HeaderValue::from_str(&value).expect("a value"),
+                )]));
+                let mut request = request(upload, "https://b.example.com:443/a%20b?x=1&x=2");
+                if own {
+                    request.extensions_mut().insert(way.clone());
+                }
+                let answer = block_on(layer.layer(wire.clone()).call(request)).expect("an answer");
+                let id = token.map_or(ID, |_| "ASIATEMPORARY");
+                assert_eq!(
+                    answer.into_body(),
+                    format!("{id} /a b x=1&x=2 Some(\"1\") hello, hello, hello"),
+                    "{service} {way:?}"
+                );
+                let sent = wire.sent.lock().expect("a lock").take();
+                let (parts, len) = sent.expect("something was sent");
+                assert_eq!(parts.headers["host"], "b.example.com");
+                assert_eq!(parts.uri, "https://b.example.com:443/a%20b?x=1&x=2");
+                assert!(parts.headers["authorization"].is_sensitive());
+                assert!(parts.extensions.get::<SignBody>().is_none());
+                let announced = parts.headers.get("content-length");
+                let framed = matches!(way, SignBody::Chunked { .. });
+                assert_eq!(announced.is_some(), framed);
+                if let Some(announced) = announced {
+                    assert_eq!(
+                        announced.to_str().ok().map(str::to_owned),
+                        len.map(|n| n.to_string())
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_signed_is_not_sent() {
+    struct NoKeys;
+    impl CredentialProvider for NoKeys {
+        async fn issue(&self, _: KeyScope) -> Result<Issued, BoxError> {
+            Err("expired".into())
+        }
+    }
+    type Outcome = Result<http::Response<String>, SignServiceError<Infallible, Infallible>>;
+    let sent = Arc::default();
+    let wire = Wire { service: "s3", sent: Arc::clone(&sent) };
+    let layer = SignLayer::new("s3", "us-east-1", credential(None)).clock(clock);
+    let send = |way: SignBody, request: http::Request<Upload>| -> Outcome {
+        block_on(layer.clone().body(way).layer(wire.clone()).call(request))
+    };
+    let uri = "http://localhost:9000/k";
+    let whole = |max| SignBody::Whole { max };
+    let upload = |len: usize| request(Upload::of(&vec![b'x'; len]), uri);
+
+    assert!(matches!(send(whole(9), upload(10)), Err(SignServiceError::TooLong)));
+    let mut signed = upload(1);
+    signed.headers_mut().insert("authorization", http::HeaderValue::from_static("AWS4"));
+    let outcome = send(whole(9), signed);
+    assert!(matches!(outcome, Err(SignServiceError::Unsignable(SignError::ReservedField))));
+    let outcome = send(whole(9), request(Upload::of(b""), "/no-host"));
+    assert!(matches!(outcome, Err(SignServiceError::Unsignable(_))), "{outcome:?}");
+    let content = ContentSha256::StreamingSigned;
+    let chunked = SignBody::Chunked { content, chunk_len: 0, trailers: SignTrailers::None };
+    assert!(matches!(send(chunked, upload(1)), Err(SignServiceError::Framing)));
+
+    // The length of this one is not known.
+    let pieces = Pieces(VecDeque::new(), Arc::default());
+    let chunked = SignBody::Chunked { content, chunk_len: 8, trailers: SignTrailers::None };
+    let framing = layer.clone().body(chunked).layer(wire.clone()).call(request(pieces, uri));
+    assert!(matches!(block_on(framing), Err(SignServiceError::Framing)));
+    let mut none = SignLayer::new("s3", "us-east-1", NoKeys).layer(wire.clone());
+    assert!(matches!(block_on(none.call(upload(1))), Err(SignServiceError::Provider(_))));
+    assert!(sent.lock().expect("a lock").is_none());
 }

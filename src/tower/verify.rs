@@ -1,10 +1,9 @@
-//! Middleware (feature `tower`): a service behind [`VerifyLayer`] gets verified heads and verifying bodies.
+//! The server's side: nothing reaches a service before it is verified.
 //!
 //! The layer reads the claim, asks for the key, verifies, and only then calls the service: with
-//! [`VerifiedHead`] among the request's extensions and a
-//! [`VerifiedBody`] in place of the body. A request that is refused is
-//! answered by the layer, before its body is touched; `100 Continue` is therefore sent only for
-//! heads that verified.
+//! [`VerifiedHead`] among the request's extensions and a [`VerifiedBody`] in place of the body. A
+//! request that is refused is answered by the layer, before its body is touched; `100 Continue` is
+//! therefore sent only for heads that verified.
 
 use std::boxed::Box;
 use std::string::{String, ToString as _};
@@ -23,14 +22,16 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::body::BodyVerifier;
+use super::{BoxError, KeyScope};
+use crate::body::{BodyError, BodyVerifier};
 use crate::canonical::Dialect;
+use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, SessionToken};
-use crate::error::{Error, Family};
-use crate::http::{Head, VerifiedBody};
+use crate::error::{Error, Family, Hint};
+use crate::http::{Head, Hold, VerifiedBody};
 use crate::signature::SigningKey;
-use crate::time::{Date, Timestamp};
-use crate::verify::{Claim, Mechanism, Verified, Verifier, VerifyError};
+use crate::time::Timestamp;
+use crate::verify::{Claim, Mechanism, ReadError, Verified, Verifier, VerifyError};
 
 /// What a key is looked up by.
 #[derive(Clone, Debug)]
@@ -38,12 +39,8 @@ use crate::verify::{Claim, Mechanism, Verified, Verifier, VerifyError};
 pub struct Wanted {
     /// The name that the request claims; not proven.
     pub claimed_access_key_id: AccessKeyId,
-    /// The day the key has to be derived for.
-    pub date: Date,
-    /// The region it has to be derived for.
-    pub region: Arc<str>,
-    /// The service it has to be derived for.
-    pub service: Arc<str>,
+    /// What the key has to be derived for.
+    pub scope: KeyScope,
     /// The session token that came along, if one did.
     pub session_token: Option<ClaimedToken>,
 }
@@ -73,10 +70,7 @@ pub struct Found {
 pub trait KeyProvider: Send + Sync + 'static {
     /// The key of a name; `None` if there is none. An error is answered with status 500 and its text
     /// goes nowhere.
-    fn find(
-        &self,
-        wanted: Wanted,
-    ) -> impl Future<Output = Result<Option<Found>, Box<dyn core::error::Error + Send + Sync>>> + Send;
+    fn find(&self, wanted: Wanted) -> impl Future<Output = Result<Option<Found>, BoxError>> + Send;
 }
 
 /// A verified head: what the signature covers, for handlers to trust. It is among the extensions of
@@ -85,14 +79,16 @@ pub trait KeyProvider: Send + Sync + 'static {
 pub struct VerifiedHead {
     access_key_id: AccessKeyId,
     mechanism: Mechanism,
+    content: ContentSha256,
     timestamp: Timestamp,
+    answers: Answers,
     path: Vec<u8>,
     query: Vec<(Vec<u8>, Vec<u8>)>,
     headers: Vec<(String, Vec<u8>)>,
 }
 
 impl VerifiedHead {
-    fn of(verified: &Verified<'_>) -> Self {
+    fn of(verified: &Verified<'_>, answers: Answers) -> Self {
         let mut headers = Vec::<(String, Vec<u8>)>::new();
         for name in verified.covered() {
             let known = headers.last().is_some_and(|(last, _)| last.eq_ignore_ascii_case(name));
@@ -103,6 +99,8 @@ impl VerifiedHead {
         Self {
             access_key_id: verified.access_key_id(),
             mechanism: verified.mechanism(),
+            content: verified.content(),
+            answers,
             timestamp: verified.timestamp(),
             path: verified.path().to_vec(),
             query: verified.query().map(|p| (p.name.to_vec(), p.value.to_vec())).collect(),
@@ -120,6 +118,12 @@ impl VerifiedHead {
     #[must_use]
     pub fn mechanism(&self) -> Mechanism {
         self.mechanism
+    }
+
+    /// What the signature says of the body.
+    #[must_use]
+    pub fn content(&self) -> ContentSha256 {
+        self.content
     }
 
     /// When, by the signer's clock.
@@ -146,24 +150,93 @@ impl VerifiedHead {
         let field = self.headers.iter().find(|(covered, _)| covered.eq_ignore_ascii_case(name));
         field.map(|(_, value)| value.as_slice())
     }
+
+    /// The answer to a request whose body was refused after its head had been verified, as the
+    /// layer would have given it. The error is among its extensions.
+    ///
+    /// ```
+    /// use countersign::http::VerifiedBodyError;
+    /// use countersign::tower::VerifiedHead;
+    ///
+    /// fn answer<E>(head: &VerifiedHead, error: VerifiedBodyError<E>) -> http::Response<String> {
+    ///     match error {
+    ///         VerifiedBodyError::Refused(error) => head.refuse(error),
+    ///         // The peer has gone, or sends chunks that nobody can hold.
+    ///         _ => http::Response::builder().status(400).body(String::new()).expect("a response"),
+    ///     }
+    /// }
+    /// ```
+    pub fn refuse<R: From<String>>(&self, error: BodyError) -> Response<R> {
+        let error = Error::from(error);
+        let hint = error.hint(self.answers.family);
+        self.answers.refusal(error, self.answers.body(&hint))
+    }
+}
+
+/// How refusals of one request are answered.
+#[derive(Clone)]
+struct Answers {
+    family: Family,
+    /// An answer to HEAD has no body.
+    bodiless: bool,
+    ids: RequestIds,
+}
+
+/// Names of a request and of the host that answers it, as they stand in an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RequestIds {
+    /// `RequestId`, which S3 also sends as `x-amz-request-id`.
+    pub request: String,
+    /// `HostId`, which S3 also sends as `x-amz-id-2`.
+    pub host: String,
+}
+
+impl RequestIds {
+    /// Takes both.
+    #[must_use]
+    pub fn new(request: impl Into<String>, host: impl Into<String>) -> Self {
+        Self { request: request.into(), host: host.into() }
+    }
+}
+
+impl Answers {
+    fn body(&self, hint: &Hint<'_>) -> String {
+        hint.body(&self.ids.request, &self.ids.host).to_string()
+    }
+
+    fn refusal<R: From<String>>(&self, error: Error, body: String) -> Response<R> {
+        let mut response = self.respond(error.status(self.family), body);
+        response.extensions_mut().insert(error);
+        response
+    }
+
+    fn respond<R: From<String>>(&self, status: u16, body: String) -> Response<R> {
+        let media = Error::from(ReadError::Anonymous).hint(self.family).content_type();
+        let mut response = Response::new(R::from(if self.bodiless { String::new() } else { body }));
+        *response.status_mut() =
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static(media));
+        response
+    }
 }
 
 /// Verifies requests before a service sees them.
 ///
 /// ```
-/// use countersign::tower::{Found, KeyProvider, VerifyLayer, Wanted};
-/// use countersign::{CredentialScope, SecretKey, SigningKey};
+/// use countersign::tower::{BoxError, Found, KeyProvider, VerifyLayer, Wanted};
+/// use countersign::{SecretKey, SigningKey};
 ///
 /// struct Keys;
 ///
 /// impl KeyProvider for Keys {
-///     async fn find(&self, wanted: Wanted) -> Result<Option<Found>, Box<dyn std::error::Error + Send + Sync>> {
+///     async fn find(&self, wanted: Wanted) -> Result<Option<Found>, BoxError> {
 ///         if wanted.claimed_access_key_id.as_str() != "AKIAIOSFODNN7EXAMPLE" {
 ///             return Ok(None);
 ///         }
 ///         let secret = SecretKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")?;
-///         let scope = CredentialScope { date: wanted.date, region: &wanted.region, service: &wanted.service };
-///         Ok(Some(Found { key: SigningKey::derive(&secret, &scope), session_token: None }))
+///         let key = SigningKey::derive(&secret, &wanted.scope.as_scope());
+///         Ok(Some(Found { key, session_token: None }))
 ///     }
 /// }
 ///
@@ -171,55 +244,65 @@ impl VerifiedHead {
 /// # let _ = layer;
 /// ```
 pub struct VerifyLayer<K> {
-    shared: Arc<Shared<K>>,
+    service: Arc<str>,
+    region: Arc<str>,
+    keys: Arc<K>,
+    rules: Option<Arc<Rules>>,
+    ids: Option<Arc<Ids>>,
+    clock: fn() -> Timestamp,
+    hold: Hold,
+    max_whole: usize,
 }
 
 /// Changes the rules that a layer begins with.
 type Rules = dyn for<'p> Fn(Verifier<'p>) -> Verifier<'p> + Send + Sync;
 
-struct Shared<K> {
-    service: Arc<str>,
-    region: Arc<str>,
-    rules: Option<Box<Rules>>,
-    keys: K,
-    clock: fn() -> Timestamp,
-    max_whole: usize,
-}
+/// Names a request.
+type Ids = dyn Fn(&Parts) -> RequestIds + Send + Sync;
 
 impl<K> VerifyLayer<K> {
     /// A layer for one service and region.
     pub fn new(service: impl Into<Arc<str>>, region: impl Into<Arc<str>>, keys: K) -> Self {
         Self {
-            shared: Arc::new(Shared {
-                service: service.into(),
-                region: region.into(),
-                rules: None,
-                keys,
-                clock: Timestamp::now,
-                max_whole: 1024 * 1024,
-            }),
+            service: service.into(),
+            region: region.into(),
+            keys: Arc::new(keys),
+            rules: None,
+            ids: None,
+            clock: Timestamp::now,
+            hold: Hold::default(),
+            max_whole: 1024 * 1024,
         }
     }
 
-    /// Changes the rules, for example `|rules| rules.clock_skew(Duration::from_secs(60))`. To be
-    /// called before the layer is cloned or used; later it changes nothing.
+    /// Changes the rules, for example `|rules| rules.clock_skew(Duration::from_secs(60))`.
     #[must_use]
     pub fn rules(
         mut self,
         rules: impl for<'p> Fn(Verifier<'p>) -> Verifier<'p> + Send + Sync + 'static,
     ) -> Self {
-        if let Some(shared) = Arc::get_mut(&mut self.shared) {
-            shared.rules = Some(Box::new(rules));
-        }
+        self.rules = Some(Arc::new(rules));
         self
     }
 
     /// Sets the clock; the system's by default.
     #[must_use]
     pub fn clock(mut self, clock: fn() -> Timestamp) -> Self {
-        if let Some(shared) = Arc::get_mut(&mut self.shared) {
-            shared.clock = clock;
-        }
+        self.clock = clock;
+        self
+    }
+
+    /// Sets how requests are named in answers that refuse them; by default they have no names.
+    #[must_use]
+    pub fn ids(mut self, ids: impl Fn(&Parts) -> RequestIds + Send + Sync + 'static) -> Self {
+        self.ids = Some(Arc::new(ids));
+        self
+    }
+
+    /// Sets what a body holds back until it is verified.
+    #[must_use]
+    pub fn hold(mut self, hold: Hold) -> Self {
+        self.hold = hold;
         self
     }
 
@@ -227,16 +310,21 @@ impl<K> VerifyLayer<K> {
     /// outside S3, where its digest is signed and not sent. Default 1 MiB.
     #[must_use]
     pub fn max_whole(mut self, len: usize) -> Self {
-        if let Some(shared) = Arc::get_mut(&mut self.shared) {
-            shared.max_whole = len;
-        }
+        self.max_whole = len;
         self
     }
 }
 
 impl<K> Clone for VerifyLayer<K> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            service: Arc::clone(&self.service),
+            region: Arc::clone(&self.region),
+            keys: Arc::clone(&self.keys),
+            rules: self.rules.clone(),
+            ids: self.ids.clone(),
+            ..*self
+        }
     }
 }
 
@@ -244,19 +332,19 @@ impl<K, S> Layer<S> for VerifyLayer<K> {
     type Service = VerifyService<K, S>;
 
     fn layer(&self, inner: S) -> VerifyService<K, S> {
-        VerifyService { shared: Arc::clone(&self.shared), inner }
+        VerifyService { layer: Arc::new(self.clone()), inner }
     }
 }
 
 /// The service that a [`VerifyLayer`] makes.
 pub struct VerifyService<K, S> {
-    shared: Arc<Shared<K>>,
+    layer: Arc<VerifyLayer<K>>,
     inner: S,
 }
 
 impl<K, S: Clone> Clone for VerifyService<K, S> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), inner: self.inner.clone() }
+        Self { layer: Arc::clone(&self.layer), inner: self.inner.clone() }
     }
 }
 
@@ -282,13 +370,14 @@ where
         // The clone that was asked whether it is ready is the one to call.
         let ready = self.inner.clone();
         let mut inner = core::mem::replace(&mut self.inner, ready);
-        let shared = Arc::clone(&self.shared);
+        let layer = Arc::clone(&self.layer);
         Box::pin(async move {
             let (mut parts, mut body) = request.into_parts();
-            let now = (shared.clock)();
-            let outcome = match shared.whole(&mut body).await {
+            let now = (layer.clock)();
+            let answers = layer.answers(&parts);
+            let outcome = match layer.whole(&mut body).await {
                 Ok(whole) => {
-                    let admitted = shared.admit(&parts, whole.as_deref(), now).await;
+                    let admitted = layer.admit(&parts, whole.as_deref(), now, &answers).await;
                     admitted.map(|(head, machine)| (head, machine, whole))
                 }
                 Err(refusal) => Err(refusal),
@@ -296,10 +385,11 @@ where
             match outcome {
                 Ok((head, machine, whole)) => {
                     parts.extensions.insert(head);
-                    let body = VerifiedBody::received(machine, whole, body);
+                    let body = VerifiedBody::received(machine, whole, body).hold(layer.hold);
                     inner.call(http::Request::from_parts(parts, body)).await
                 }
-                Err(refusal) => Ok(shared.answer(refusal, &parts)),
+                Err(Refusal::Refused(error, body)) => Ok(answers.refusal(error, body)),
+                Err(Refusal::Unanswerable(status)) => Ok(answers.respond(status, String::new())),
             }
         })
     }
@@ -308,17 +398,24 @@ where
 /// Why a layer answers by itself, and the body of its answer.
 enum Refusal {
     Refused(Error, String),
-    TooLong,
-    /// The key provider failed.
-    Unavailable,
+    /// A status that says it all.
+    Unanswerable(u16),
 }
 
-impl<K: KeyProvider> Shared<K> {
+impl<K: KeyProvider> VerifyLayer<K> {
     fn verifier(&self) -> Verifier<'_> {
         let rules = Verifier::service(&self.service, &self.region);
         match &self.rules {
             None => rules,
             Some(change) => change(rules),
+        }
+    }
+
+    fn answers(&self, parts: &Parts) -> Answers {
+        Answers {
+            family: Family::of(self.verifier().dialect()),
+            bodiless: parts.method == http::Method::HEAD,
+            ids: self.ids.as_ref().map(|ids| ids(parts)).unwrap_or_default(),
         }
     }
 
@@ -335,13 +432,13 @@ impl<K: KeyProvider> Shared<K> {
             match core::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
                 None => return Ok(Some(whole.freeze())),
                 Some(Err(_)) => {
-                    let error = Error::Body(crate::body::BodyError::Truncated);
+                    let error = Error::Body(BodyError::Truncated);
                     return Err(Refusal::Refused(error, String::new()));
                 }
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
                     if whole.len().saturating_add(data.len()) > self.max_whole {
-                        return Err(Refusal::TooLong);
+                        return Err(Refusal::Unanswerable(413));
                     }
                     whole.extend_from_slice(&data);
                 }
@@ -354,30 +451,32 @@ impl<K: KeyProvider> Shared<K> {
         parts: &Parts,
         whole: Option<&[u8]>,
         now: Timestamp,
+        answers: &Answers,
     ) -> Result<(VerifiedHead, BodyVerifier), Refusal> {
         let rules = self.verifier();
         let head = Head::new(parts);
         let refuse = |error: Error| {
             let request = head.request();
-            let hint = error.hint(Family::of(rules.dialect()));
+            let hint = error.hint(answers.family);
             let hint = match whole {
                 None => hint.about(&rules, &request, now),
                 Some(body) => hint.about_whole(&rules, &request, body, now),
             };
-            Refusal::Refused(error, hint.body("", "").to_string())
+            Refusal::Refused(error, answers.body(&hint))
         };
         let wanted = {
             let claim = read(&rules, &head, whole, now).map_err(&refuse)?;
-            let scope = claim.scope();
             Wanted {
                 claimed_access_key_id: claim.claimed_access_key_id(),
-                date: scope.date,
-                region: Arc::clone(&self.region),
-                service: Arc::clone(&self.service),
+                scope: KeyScope {
+                    date: claim.scope().date,
+                    region: Arc::clone(&self.region),
+                    service: Arc::clone(&self.service),
+                },
                 session_token: claim.session_token().map(|token| ClaimedToken(token.to_vec())),
             }
         };
-        let found = self.keys.find(wanted).await.map_err(|_| Refusal::Unavailable)?;
+        let found = self.keys.find(wanted).await.map_err(|_| Refusal::Unanswerable(500))?;
         let claim = read(&rules, &head, whole, now).map_err(&refuse)?;
         let verified = match &found {
             // The same work as a wrong signature; no key is told from another by its time.
@@ -389,29 +488,12 @@ impl<K: KeyProvider> Shared<K> {
             },
         };
         let verified = verified.map_err(|error| refuse(error.into()))?;
-        let view = VerifiedHead::of(&verified);
+        let view = VerifiedHead::of(&verified, answers.clone());
         #[cfg(feature = "checksums")]
         let machine = verified.into_checked_body().map_err(|error| refuse(error.into()))?;
         #[cfg(not(feature = "checksums"))]
         let machine = verified.into_body();
         Ok((view, machine))
-    }
-
-    fn answer<R: From<String>>(&self, refusal: Refusal, parts: &Parts) -> Response<R> {
-        let family = Family::of(self.verifier().dialect());
-        let (status, body) = match refusal {
-            Refusal::Refused(error, body) => (error.status(family), body),
-            Refusal::TooLong => (413, String::new()),
-            Refusal::Unavailable => (500, String::new()),
-        };
-        let media = Error::Read(crate::verify::ReadError::Anonymous).hint(family).content_type();
-        // An answer to HEAD has no body.
-        let body = if parts.method == http::Method::HEAD { String::new() } else { body };
-        let mut response = Response::new(R::from(body));
-        *response.status_mut() =
-            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        response.headers_mut().insert(http::header::CONTENT_TYPE, HeaderValue::from_static(media));
-        response
     }
 }
 
@@ -455,8 +537,8 @@ impl fmt::Debug for Found {
 impl<K> fmt::Debug for VerifyLayer<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifyLayer")
-            .field("service", &self.shared.service)
-            .field("region", &self.shared.region)
+            .field("service", &self.service)
+            .field("region", &self.region)
             .finish_non_exhaustive()
     }
 }

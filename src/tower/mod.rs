@@ -60,6 +60,12 @@ pub struct KeyScope {
 }
 
 impl KeyScope {
+    /// The scope of a day, a region and a service.
+    #[must_use]
+    pub fn new(date: Date, region: impl Into<Arc<str>>, service: impl Into<Arc<str>>) -> Self {
+        Self { date, region: region.into(), service: service.into() }
+    }
+
     /// The scope, for [`SigningKey::derive`](crate::SigningKey::derive).
     #[must_use]
     pub fn as_scope(&self) -> CredentialScope<'_> {

@@ -52,6 +52,12 @@ pub trait CredentialProvider: Send + Sync + 'static {
     fn issue(&self, scope: KeyScope) -> impl Future<Output = Result<Issued, BoxError>> + Send;
 }
 
+impl<C: CredentialProvider> CredentialProvider for Arc<C> {
+    fn issue(&self, scope: KeyScope) -> impl Future<Output = Result<Issued, BoxError>> + Send {
+        C::issue(self, scope)
+    }
+}
+
 /// How a body is signed. A layer has one way; a request brings another among its extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -265,11 +271,7 @@ impl<C: CredentialProvider> SignLayer<C> {
         let way = parts.extensions.remove::<SignBody>();
         let way = way.as_ref().unwrap_or(&self.body);
         let now = (self.clock)();
-        let scope = KeyScope {
-            date: now.date(),
-            region: Arc::clone(&self.region),
-            service: Arc::clone(&self.service),
-        };
+        let scope = KeyScope::new(now.date(), Arc::clone(&self.region), Arc::clone(&self.service));
         let issued =
             self.credentials.issue(scope.clone()).await.map_err(SignServiceError::Provider)?;
         add_host(parts).map_err(SignServiceError::Http)?;

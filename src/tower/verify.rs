@@ -45,11 +45,29 @@ pub struct Wanted {
     pub session_token: Option<ClaimedToken>,
 }
 
+impl Wanted {
+    /// What a provider is asked for, for tests of providers.
+    #[must_use]
+    pub fn new(
+        claimed_access_key_id: AccessKeyId,
+        scope: KeyScope,
+        session_token: Option<ClaimedToken>,
+    ) -> Self {
+        Self { claimed_access_key_id, scope, session_token }
+    }
+}
+
 /// A session token as a request carries it, not checked yet.
 #[derive(Clone)]
 pub struct ClaimedToken(Vec<u8>);
 
 impl ClaimedToken {
+    /// Takes the token's bytes.
+    #[must_use]
+    pub fn new(token: impl Into<Vec<u8>>) -> Self {
+        Self(token.into())
+    }
+
     /// The token's bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -71,6 +89,12 @@ pub trait KeyProvider: Send + Sync + 'static {
     /// The key of a name; `None` if there is none. An error is answered with status 500 and its text
     /// goes nowhere.
     fn find(&self, wanted: Wanted) -> impl Future<Output = Result<Option<Found>, BoxError>> + Send;
+}
+
+impl<K: KeyProvider> KeyProvider for Arc<K> {
+    fn find(&self, wanted: Wanted) -> impl Future<Output = Result<Option<Found>, BoxError>> + Send {
+        K::find(self, wanted)
+    }
 }
 
 /// A verified head: what the signature covers, for handlers to trust. It is among the extensions of
@@ -468,11 +492,11 @@ impl<K: KeyProvider> VerifyLayer<K> {
             let claim = read(&rules, &head, whole, now).map_err(&refuse)?;
             Wanted {
                 claimed_access_key_id: claim.claimed_access_key_id(),
-                scope: KeyScope {
-                    date: claim.scope().date,
-                    region: Arc::clone(&self.region),
-                    service: Arc::clone(&self.service),
-                },
+                scope: KeyScope::new(
+                    claim.scope().date,
+                    Arc::clone(&self.region),
+                    Arc::clone(&self.service),
+                ),
                 session_token: claim.session_token().map(|token| ClaimedToken(token.to_vec())),
             }
         };

@@ -26,16 +26,29 @@ const DISCARDING: Duration = Duration::from_secs(2);
 /// A body as it arrives.
 #[derive(Debug)]
 pub(crate) struct Arriving {
-    /// `None` once it has been given back.
+    /// `None` once it has been read to its end, or given back.
     body: Option<Incoming>,
     idle: Pin<Box<Sleep>>,
+    /// Whether `idle` is running: time is not counted while nobody asks.
+    waiting: bool,
     /// Whether anybody asked for data: only then a peer that waits for 100-continue sends any.
     asked: bool,
-    back: Option<oneshot::Sender<Incoming>>,
+    back: Option<oneshot::Sender<Rest>>,
 }
 
 /// What is left of a body, once it has been dropped.
-pub(crate) struct Leftover(oneshot::Receiver<Incoming>);
+pub(crate) struct Leftover(oneshot::Receiver<Rest>);
+
+/// What comes back of a body.
+#[derive(Debug)]
+enum Rest {
+    /// Nothing: it was read to its end.
+    Nothing,
+    /// All of it: its peer still waits to be told to go on.
+    NotSent,
+    /// Some of it.
+    Some(Incoming),
+}
 
 /// Why a body ends early.
 #[derive(Debug)]
@@ -52,27 +65,34 @@ impl Arriving {
     pub(crate) fn new(body: Incoming, waits: bool) -> (Self, Leftover) {
         let (back, leftover) = oneshot::channel();
         let idle = Box::pin(sleep(IDLE));
-        let arriving = Arriving { body: Some(body), idle, asked: !waits, back: Some(back) };
+        let arriving =
+            Arriving { body: Some(body), idle, waiting: false, asked: !waits, back: Some(back) };
         (arriving, Leftover(leftover))
     }
 }
 
 impl Leftover {
-    /// Reads a little of it.
-    pub(crate) async fn discard(self) {
+    /// Reads a little of it. Says whether that was all, so that the connection can go on.
+    pub(crate) async fn discard(self) -> bool {
         let reading = async {
-            let Ok(mut body) = self.0.await else { return };
+            let mut body = match self.0.await {
+                Ok(Rest::Nothing) => return true,
+                Ok(Rest::Some(body)) => body,
+                Ok(Rest::NotSent) | Err(_) => return false,
+            };
             let mut left = DISCARDED;
-            while let Some(Ok(frame)) = body.frame().await {
+            while let Some(frame) = body.frame().await {
+                let Ok(frame) = frame else { return false };
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 match left.checked_sub(length) {
                     Some(rest) => left = rest,
-                    None => return,
+                    None => return false,
                 }
             }
+            true
         };
         // Too slow is the same as too much.
-        let _ = timeout(DISCARDING, reading).await;
+        timeout(DISCARDING, reading).await.unwrap_or(false)
     }
 }
 
@@ -81,21 +101,25 @@ impl Body for Arriving {
     type Error = BrokenOff;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        self.asked = true;
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        match Pin::new(body).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                self.idle.as_mut().reset(Instant::now() + IDLE);
-                Poll::Ready(frame.map(|frame| frame.map_err(BrokenOff::Connection)))
+        let this = self.get_mut();
+        this.asked = true;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
+            this.waiting = false;
+            if frame.is_none() {
+                this.body = None;
             }
-            Poll::Pending => {
-                ready!(self.idle.as_mut().poll(cx));
-                Poll::Ready(Some(Err(BrokenOff::Idle)))
-            }
+            return Poll::Ready(frame.map(|frame| frame.map_err(BrokenOff::Connection)));
         }
+        if !this.waiting {
+            this.waiting = true;
+            this.idle.as_mut().reset(Instant::now() + IDLE);
+        }
+        ready!(this.idle.as_mut().poll(cx));
+        Poll::Ready(Some(Err(BrokenOff::Idle)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -109,10 +133,15 @@ impl Body for Arriving {
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        if let (true, Some(body), Some(back)) = (self.asked, self.body.take(), self.back.take()) {
-            // If nobody waits for it, nobody has to read the answer either.
-            let _ = back.send(body);
-        }
+        let Some(back) = self.back.take() else { return };
+        let rest = match self.body.take() {
+            None => Rest::Nothing,
+            Some(body) if body.is_end_stream() => Rest::Nothing,
+            Some(_) if !self.asked => Rest::NotSent,
+            Some(body) => Rest::Some(body),
+        };
+        // If nobody waits for it, nobody has to read the answer either.
+        let _ = back.send(rest);
     }
 }
 

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use http::Uri;
 
-use crate::tls;
+use crate::{tls, upstream};
 
 /// An S3 server over a local folder. Every request must be signed with AWS Signature Version 4.
 #[derive(Clone, Debug, Parser)]
@@ -55,12 +56,39 @@ pub struct Config {
     #[arg(long)]
     pub tls_self_signed: bool,
 
+    /// Another S3 server to pass verified requests on to, signed anew, in place of the data folder.
+    #[arg(long, value_name = "URL", requires = "upstream_credentials")]
+    pub upstream: Option<Uri>,
+
+    /// Credentials file with the key that the other server knows: its profile default, or its first.
+    #[arg(long, value_name = "FILE", requires = "upstream")]
+    pub upstream_credentials: Option<PathBuf>,
+
+    /// Region of the other server; --region unless it is named.
+    #[arg(long, value_name = "REGION", value_parser = region, requires = "upstream")]
+    pub upstream_region: Option<String>,
+
+    /// Certificates to trust the other server by (PEM), in place of the system's.
+    #[arg(long, value_name = "FILE", requires = "upstream")]
+    pub upstream_ca: Option<PathBuf>,
+
     /// What is logged, as a tracing filter.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub log: String,
 }
 
 impl Config {
+    /// What there is to know of the other server, if there is one.
+    pub(crate) fn upstream(&self) -> Option<upstream::Settings<'_>> {
+        Some(upstream::Settings {
+            url: self.upstream.as_ref()?,
+            credentials: self.upstream_credentials.as_deref()?,
+            region: self.upstream_region.as_deref().unwrap_or(&self.region),
+            ca: self.upstream_ca.as_deref(),
+            max_body: self.max_body,
+        })
+    }
+
     /// Certificate and key, if TLS is to be spoken.
     pub(crate) fn tls_files(&self) -> Option<tls::Files> {
         match (&self.tls_cert, &self.tls_key) {
@@ -100,6 +128,8 @@ mod tests {
         assert!(config.tls_files().is_none());
         assert!(Config::try_parse_from(["gateway", "--region", "eu/west"]).is_err());
         assert!(Config::try_parse_from(["gateway", "--tls-cert", "cert.pem"]).is_err());
+        assert!(config.upstream().is_none());
+        assert!(Config::try_parse_from(["gateway", "--upstream", "http://localhost"]).is_err());
         assert!(Config::parse_from(["gateway", "--tls-self-signed"]).tls_files().is_some());
     }
 }

@@ -1,32 +1,27 @@
 //! What is answered when a request is refused.
 //!
-//! S3's XML, in one place. For faults of a signature the library knows code, status, message and
-//! elements; for the few that are the gateway's own they stand here. Answers of the store get the
-//! request's id, and tell their code to the log.
+//! S3's XML, in one place. Faults of a signature are answered by the library; for the few that are
+//! the gateway's own, code, status and message stand here. Answers of the store get the request's
+//! id, and tell their code to the log.
 //!
 //! This module deliberately knows nothing of why something was refused.
 
 use std::fmt;
 
 use bytes::Bytes;
-use countersign::{Family, Hint};
+use countersign::http::VerifiedBodyError;
+use countersign::{Error, Family};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use s3s::Body;
 
+use crate::arriving::BrokenOff;
+
 /// What one request is called, in its answer and in the log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Ids {
     pub(crate) request: String,
     /// The same for all requests of one process.
     pub(crate) host: std::sync::Arc<str>,
-}
-
-/// An answer that refuses.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    status: StatusCode,
-    content_type: &'static str,
-    body: String,
 }
 
 /// The gateway's own reasons.
@@ -44,11 +39,28 @@ pub(crate) enum Fault {
     Uri,
     /// A header cannot be passed on.
     Header,
+    /// A trailer whose length is not known in advance.
+    Trailer,
+    /// The store behind the gateway does not answer.
+    Upstream,
     /// Something failed here.
     Internal,
 }
 
 impl Fault {
+    /// What is wrong with a body that broke off, or that cannot be held.
+    pub(crate) fn of_broken(error: &VerifiedBodyError<BrokenOff>) -> Self {
+        match error {
+            VerifiedBodyError::Inner(BrokenOff::Idle) => Fault::Idle,
+            VerifiedBodyError::Inner(BrokenOff::Connection(error)) => {
+                tracing::debug!(%error, "a body broke off");
+                Fault::Incomplete
+            }
+            VerifiedBodyError::TooLong => Fault::TooLarge,
+            _ => Fault::Internal,
+        }
+    }
+
     /// Code, status and message.
     const fn words(self) -> (&'static str, StatusCode, &'static str) {
         match self {
@@ -80,6 +92,16 @@ impl Fault {
             Fault::Header => {
                 ("InvalidRequest", StatusCode::BAD_REQUEST, "A header cannot be represented")
             }
+            Fault::Trailer => (
+                "NotImplemented",
+                StatusCode::NOT_IMPLEMENTED,
+                "A trailer you announced implies functionality that is not implemented.",
+            ),
+            Fault::Upstream => (
+                "ServiceUnavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The store behind this gateway does not answer. Please try again.",
+            ),
             Fault::Internal => (
                 "InternalError",
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -87,36 +109,20 @@ impl Fault {
             ),
         }
     }
-}
 
-impl Refusal {
-    /// Says what the library has to say of a fault in a signature.
-    pub(crate) fn hinted(hint: &Hint<'_>, ids: &Ids) -> Self {
-        debug_assert_eq!(hint.family(), Family::S3);
-        Refusal {
-            status: StatusCode::from_u16(hint.status()).unwrap_or(StatusCode::FORBIDDEN),
-            content_type: hint.content_type(),
-            body: hint.body(&ids.request, &ids.host).to_string(),
-        }
-    }
-
-    /// Says what the gateway itself has to say. The texts are its own, so nothing needs escaping.
-    pub(crate) fn own(fault: Fault, ids: &Ids) -> Self {
-        let (code, status, message) = fault.words();
+    /// The answer. The texts are the gateway's own, so nothing needs escaping.
+    pub(crate) fn answer(self, ids: &Ids) -> Response<Body> {
+        let (code, status, message) = self.words();
         let body = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <Error><Code>{code}</Code><Message>{message}</Message>{}</Error>",
             Suffix(ids)
         );
-        Refusal { status, content_type: "application/xml", body }
-    }
-
-    pub(crate) fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() = self.status;
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
         response
             .headers_mut()
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         response
     }
 }
@@ -129,9 +135,10 @@ pub(crate) fn dress(
     ids: &Ids,
 ) -> (Response<Body>, Option<String>) {
     let refused = response.status().is_client_error() || response.status().is_server_error();
-    let mut code = None;
+    let hinted = response.extensions().get::<Error>().map(|error| error.code(Family::S3));
+    let mut code = hinted.map(str::to_owned);
     if refused && let Some(body) = response.body().bytes() {
-        code = find_code(&body);
+        code = code.or_else(|| find_code(&body));
         if let Some(body) = completed(&body, response.status(), ids) {
             response.headers_mut().remove(header::CONTENT_LENGTH);
             *response.body_mut() = Body::from(body);
@@ -206,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_head_has_no_body() {
-        let response = Refusal::own(Fault::Internal, &ids()).into_response();
+        let response = Fault::Internal.answer(&ids());
         let (response, code) = dress(response, &Method::HEAD, &ids());
         assert_eq!(code.as_deref(), Some("InternalError"));
         assert!(response.body().bytes().unwrap().is_empty());

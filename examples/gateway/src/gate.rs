@@ -1,27 +1,25 @@
-//! The gate: what a request has to prove before anything else sees it.
+//! The gate: what a request has to prove before anything else sees it, and what it is afterwards.
 //!
-//! A claim is read, a key is found, the claim is verified; only then is there a request to pass on.
-//! What is passed on is built from what was signed: the path and the query as the signature covers
-//! them, no part of the signature itself, and of the headers that S3 acts on only those that the
-//! signature covers (the library refuses any other). So the store cannot be told one thing while
+//! The library's layer reads the claim, finds the key and verifies; only then is there a request to
+//! pass on. What is passed on is built from what was signed: the path and the query as the signature
+//! covers them, no part of the signature itself, and of the headers that S3 acts on only those that
+//! the signature covers (the library refuses any other). So the store cannot be told one thing while
 //! the signature says another.
 //!
-//! This module deliberately knows nothing of sockets, files and the store.
+//! This module deliberately knows nothing of sockets, files and stores.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::http::Head;
-use countersign::{
-    AccessKeyId, BodyVerifier, ContentSha256, Error, Family, Mechanism, Timestamp, Verified,
-    VerifiedBody, Verifier, VerifyError,
-};
+use countersign::http::Hold;
+use countersign::tower::{RequestIds, VerifiedHead, VerifyLayer};
+use countersign::{ContentSha256, Mechanism, VerifiedBody};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use crate::error::{Fault, Ids, Refusal};
-use crate::keys::{self, Found, Keys};
+use crate::error::{Fault, Ids};
+use crate::keys::Keys;
 
 /// What stays as it is in a path: anything else is escaped, whatever the client did.
 const PATH: &AsciiSet =
@@ -56,26 +54,65 @@ const NOT_PASSED_AMZ: [&str; 6] = [
 /// The coding that frames are.
 const AWS_CHUNKED: &str = "aws-chunked";
 
-/// Who may come in.
-#[derive(Debug)]
-pub(crate) struct Gate {
-    region: String,
+/// The layer that every request passes.
+pub(crate) fn layer(
+    region: &str,
     clock_skew: Duration,
+    hold: Hold,
     keys: Arc<Keys>,
+) -> VerifyLayer<Arc<Keys>> {
+    VerifyLayer::new("s3", region, keys)
+        .rules(move |rules| rules.clock_skew(clock_skew))
+        .hold(hold)
+        .ids(|parts| match parts.extensions.get::<Ids>() {
+            Some(ids) => RequestIds::new(&*ids.request, &*ids.host),
+            None => RequestIds::default(),
+        })
 }
 
-/// A request whose head is proven. Its body is not: that is what `body` is for.
-pub(crate) struct Admitted {
-    pub(crate) access_key_id: AccessKeyId,
-    pub(crate) body: BodyVerifier,
-    pub(crate) head: Passed,
+/// A domain whose subdomains are buckets.
+#[derive(Clone, Debug)]
+pub(crate) struct Domain(String);
+
+impl Domain {
+    pub(crate) fn new(name: &str) -> Self {
+        Domain(name.trim_matches('.').to_ascii_lowercase())
+    }
+
+    /// The bucket that a host names. Any other host is path style, so that the address itself keeps
+    /// working.
+    fn bucket(&self, host: &str) -> Option<String> {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+            _ => host,
+        };
+        let name = name.to_ascii_lowercase();
+        let bucket = name.strip_suffix(&self.0)?.strip_suffix('.')?;
+        Some(bucket.to_owned())
+    }
 }
 
-/// A head that is proven, made of what its signature covers. Only the gate makes one, and the store
-/// takes no other.
+/// A head that is proven, made of what its signature covers, in path style. It is made of a
+/// [`VerifiedHead`] alone, and no store takes any other.
 pub(crate) struct Passed(Parts);
 
 impl Passed {
+    pub(crate) fn new(
+        parts: &Parts,
+        verified: &VerifiedHead,
+        domain: Option<&Domain>,
+    ) -> Result<Self, Fault> {
+        let mut headers = pass_headers(parts, verified)?;
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let bucket = domain.zip(host).and_then(|(domain, host)| domain.bucket(host));
+        let uri = pass_target(verified, bucket.as_deref(), &mut headers)?;
+        let mut request = http::Request::new(());
+        *request.method_mut() = parts.method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Ok(Passed(request.into_parts().0))
+    }
+
     pub(crate) fn into_parts(self) -> Parts {
         self.0
     }
@@ -92,73 +129,14 @@ impl Passed {
     }
 }
 
-/// Why a request does not come in.
-#[derive(Debug)]
-pub(crate) enum Denied {
-    /// Its signature.
-    Signature(Error),
-    /// Something that may not be passed on, of a request by a signer we know.
-    Fault(Fault),
-}
-
-impl<E: Into<Error>> From<E> for Denied {
-    fn from(error: E) -> Self {
-        Denied::Signature(error.into())
-    }
-}
-
-impl Gate {
-    pub(crate) fn new(region: &str, clock_skew: Duration, keys: Arc<Keys>) -> Self {
-        Gate { region: region.to_owned(), clock_skew, keys }
-    }
-
-    fn rules(&self) -> Verifier<'_> {
-        Verifier::s3(&self.region).clock_skew(self.clock_skew)
-    }
-
-    /// Proves the head of a request.
-    pub(crate) fn admit(&self, parts: &Parts, now: Timestamp) -> Result<Admitted, Denied> {
-        let head = Head::new(parts);
-        let claim = self.rules().read(&head.request(), now)?;
-        let verified = match self.keys.find(&claim) {
-            Found::Known(key, None) => claim.verify(&key)?,
-            Found::Known(key, Some(token)) => match keys::token(&token) {
-                Some(token) => claim.verify_session(&key, token)?,
-                // A token that could not be compared does not get into the table.
-                None => return Err(VerifyError::SessionTokenMismatch.into()),
-            },
-            Found::Unknown(decoy) => return Err(claim.refuse_unknown_key(&decoy).into()),
-        };
-        let head = pass_on(parts, &verified).map_err(Denied::Fault)?;
-        let access_key_id = verified.access_key_id();
-        // Checksums of the body are checked in the same pass.
-        Ok(Admitted { access_key_id, head, body: verified.into_checked_body()? })
-    }
-
-    /// What to answer when a signature, or a body under it, is refused.
-    pub(crate) fn refuse(&self, error: Error, parts: &Parts, now: Timestamp, ids: &Ids) -> Refusal {
-        let rules = self.rules();
-        let head = Head::new(parts);
-        let request = head.request();
-        let hint = error.hint(Family::S3).about(&rules, &request, now);
-        Refusal::hinted(&hint, ids)
-    }
-}
-
-/// The head that the store gets, made of what the signature covers.
-fn pass_on(parts: &Parts, verified: &Verified<'_>) -> Result<Passed, Fault> {
-    let mut headers = pass_headers(parts, verified)?;
-    let uri = pass_target(verified, &mut headers)?;
-    let mut request = http::Request::new(());
-    *request.method_mut() = parts.method.clone();
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
-    Ok(Passed(request.into_parts().0))
-}
-
-fn pass_headers(parts: &Parts, verified: &Verified<'_>) -> Result<HeaderMap, Fault> {
+fn pass_headers(parts: &Parts, verified: &VerifiedHead) -> Result<HeaderMap, Fault> {
     let mut headers = HeaderMap::with_capacity(parts.headers.len());
+    let hops = of_connection(&parts.headers);
     for name in parts.headers.keys() {
+        // Whatever is signed stays: `Connection` need not be, so anybody on the way can write it.
+        if hops.contains(name) && verified.header(name.as_str()).is_none() {
+            continue;
+        }
         if NOT_PASSED.contains(name) || NOT_PASSED_AMZ.contains(&name.as_str()) {
             continue;
         }
@@ -166,7 +144,7 @@ fn pass_headers(parts: &Parts, verified: &Verified<'_>) -> Result<HeaderMap, Fau
             // Repeated fields were signed as one line, so as one line they are passed on. An
             // unsigned one does not get this far; if it did, it would end here.
             let Some(signed) = verified.header(name.as_str()) else { continue };
-            let value = HeaderValue::from_bytes(&signed.joined()).map_err(|_| Fault::Header)?;
+            let value = HeaderValue::from_bytes(signed).map_err(|_| Fault::Header)?;
             headers.insert(name, value);
         } else {
             for value in parts.headers.get_all(name) {
@@ -185,8 +163,18 @@ fn pass_headers(parts: &Parts, verified: &Verified<'_>) -> Result<HeaderMap, Fau
     Ok(headers)
 }
 
+/// The fields that `Connection` says are about this connection only.
+pub(crate) fn of_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let fields = headers.get_all(header::CONNECTION).iter();
+    fields
+        .filter_map(|field| field.to_str().ok())
+        .flat_map(|field| field.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect()
+}
+
 /// The framing of a streamed body ends here, and so does its name among the content codings.
-fn strip_framing(verified: &Verified<'_>, headers: &mut HeaderMap) -> Result<(), Fault> {
+fn strip_framing(verified: &VerifiedHead, headers: &mut HeaderMap) -> Result<(), Fault> {
     let codings = codings(headers);
     let named = codings.iter().any(|coding| coding.eq_ignore_ascii_case(AWS_CHUNKED));
     let framed = match verified.content() {
@@ -195,7 +183,7 @@ fn strip_framing(verified: &Verified<'_>, headers: &mut HeaderMap) -> Result<(),
         _ => true,
     };
     let said = ["x-amz-decoded-content-length", "x-amz-trailer"];
-    if !framed && (named || said.iter().any(|name| verified.covers(name))) {
+    if !framed && (named || said.iter().any(|name| verified.header(name).is_some())) {
         // Framing that the content mode does not announce would be stored as if it were the object.
         return Err(Fault::Framed);
     }
@@ -224,18 +212,26 @@ fn codings(headers: &HeaderMap) -> Vec<String> {
 }
 
 /// Path and query as they were signed.
-fn pass_target(verified: &Verified<'_>, headers: &mut HeaderMap) -> Result<Uri, Fault> {
-    let mut target = percent_encode(&verified.path().to_vec(), PATH).to_string();
+fn pass_target(
+    verified: &VerifiedHead,
+    bucket: Option<&str>,
+    headers: &mut HeaderMap,
+) -> Result<Uri, Fault> {
+    let mut target = String::new();
+    if let Some(bucket) = bucket {
+        target.push('/');
+        target.extend(percent_encode(bucket.as_bytes(), PATH));
+    }
+    target.extend(percent_encode(verified.path(), PATH));
     let mut separator = '?';
-    for parameter in verified.query() {
-        let (name, value) = (parameter.name.to_vec(), parameter.value.to_vec());
-        if verified.mechanism() == Mechanism::Query && hoist(&name, &value, headers)? {
+    for (name, value) in verified.query() {
+        if verified.mechanism() == Mechanism::Query && hoist(name, value, headers)? {
             continue;
         }
         target.push(separator);
-        target.extend(percent_encode(&name, QUERY));
+        target.extend(percent_encode(name, QUERY));
         target.push('=');
-        target.extend(percent_encode(&value, QUERY));
+        target.extend(percent_encode(value, QUERY));
         separator = '&';
     }
     target.parse().map_err(|_| Fault::Uri)

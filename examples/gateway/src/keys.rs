@@ -1,19 +1,19 @@
 //! Which key belongs to a claim.
 //!
 //! A claim names an access key id and a scope; what comes back is the signing key for exactly that,
-//! derived once a day and kept. An unknown name gets the key of a secret nobody has, so that a
-//! refusal takes the same work either way.
+//! derived once a day and kept.
 //!
-//! This module deliberately does not verify: that stays in `gate.rs`, in plain sight.
+//! This module deliberately does not verify: that is the layer's work.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use countersign::{AccessKeyId, Claim, CredentialScope, Date, SecretKey, SessionToken, SigningKey};
+use countersign::tower::{BoxError, Found, KeyProvider, KeyScope, Wanted};
+use countersign::{AccessKeyId, CredentialError, SecretKey, SigningKey};
 use zeroize::Zeroizing;
 
-use crate::credentials::{self, CredentialsError, Profile};
+use crate::credentials::Profile;
 
 /// How many signing keys are kept. A claim may be for any day within the life of a presigned URL,
 /// so a handful per access key is in use at a time.
@@ -23,8 +23,6 @@ const KEPT: usize = 1024;
 pub(crate) struct Keys {
     table: RwLock<Arc<Table>>,
     derived: Mutex<Derived>,
-    /// Signs nothing. Unknown names are tried against it.
-    decoy: Entry,
 }
 
 type Table = HashMap<AccessKeyId, Arc<Entry>>;
@@ -37,28 +35,15 @@ struct Entry {
     token: Option<Zeroizing<String>>,
 }
 
-/// What there is for a claim.
-pub(crate) enum Found {
-    /// The key of a name we know, with the token that has to come along.
-    Known(SigningKey, Option<Zeroizing<String>>),
-    /// A key that matches nothing.
-    Unknown(SigningKey),
-}
-
 impl Keys {
     /// Takes the profiles of a credentials file.
-    ///
-    /// # Errors
-    /// When the system gives no random numbers.
-    pub(crate) fn new(profiles: Vec<Profile>) -> Result<Self, CredentialsError> {
-        let (_, secret) = credentials::generate()?;
+    pub(crate) fn new(profiles: Vec<Profile>) -> Self {
         let keys = Keys {
             table: RwLock::new(Arc::new(Table::new())),
             derived: Mutex::new(Derived::default()),
-            decoy: Entry { generation: 0, secret, token: None },
         };
         keys.replace(profiles);
-        Ok(keys)
+        keys
     }
 
     /// Takes the profiles of a file that has been read again. Requests that are being verified
@@ -84,47 +69,36 @@ impl Keys {
         *table = Arc::new(profiles.into_iter().map(entry).collect());
     }
 
-    /// The key for a claim.
-    pub(crate) fn find(&self, claim: &Claim<'_>) -> Found {
-        let name = claim.claimed_access_key_id();
-        let table = Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner));
-        match table.get(&name) {
-            Some(entry) => {
-                Found::Known(self.derive(Some(name), entry, claim.scope()), entry.token.clone())
-            }
-            None => Found::Unknown(self.derive(None, &self.decoy, claim.scope())),
-        }
-    }
-
-    /// The signing key of an entry, from the cache or anew. The decoy takes the same way.
+    /// The signing key of an entry, from the cache or anew.
     fn derive(
         &self,
-        name: Option<AccessKeyId>,
+        name: AccessKeyId,
         entry: &Entry,
-        scope: CredentialScope<'_>,
-    ) -> SigningKey {
-        let wanted = Wanted {
-            name,
-            generation: entry.generation,
-            date: scope.date,
-            region: scope.region.into(),
-            service: scope.service.into(),
-        };
+        scope: KeyScope,
+    ) -> Result<SigningKey, CredentialError> {
+        let wanted = Derivation { name, generation: entry.generation, scope };
         if let Some(key) = self.derived().keys.get(&wanted) {
-            return key.clone();
+            return Ok(key.clone());
         }
         // Not under the lock: others need not wait for four MACs.
-        let key = match SecretKey::new(&entry.secret) {
-            Ok(secret) => SigningKey::derive(&secret, &scope),
-            // Profiles without a secret do not get this far. If one did, it would match nothing.
-            Err(_) => return self.derive(None, &self.decoy, scope),
-        };
+        let key = SigningKey::derive(&SecretKey::new(&entry.secret)?, &wanted.scope.as_scope());
         self.derived().keep(wanted, key.clone());
-        key
+        Ok(key)
     }
 
     fn derived(&self) -> std::sync::MutexGuard<'_, Derived> {
         self.derived.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl KeyProvider for Keys {
+    async fn find(&self, wanted: Wanted) -> Result<Option<Found>, BoxError> {
+        let name = wanted.claimed_access_key_id;
+        let table = Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner));
+        let Some(entry) = table.get(&name) else { return Ok(None) };
+        let key = self.derive(name, entry, wanted.scope)?;
+        let session_token = entry.token.as_ref().map(|token| token.to_string());
+        Ok(Some(Found { key, session_token }))
     }
 }
 
@@ -134,30 +108,23 @@ impl fmt::Debug for Keys {
     }
 }
 
-/// The session token of a key, if it has one that can be compared.
-pub(crate) fn token(token: &Zeroizing<String>) -> Option<SessionToken<'_>> {
-    SessionToken::new(token).ok()
-}
-
 /// What a signing key was derived for. The secret itself is represented by its generation.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Wanted {
-    name: Option<AccessKeyId>,
+struct Derivation {
+    name: AccessKeyId,
     generation: u64,
-    date: Date,
-    region: Box<str>,
-    service: Box<str>,
+    scope: KeyScope,
 }
 
 /// Signing keys, the oldest of which makes room.
 #[derive(Default)]
 struct Derived {
-    keys: HashMap<Wanted, SigningKey>,
-    order: VecDeque<Wanted>,
+    keys: HashMap<Derivation, SigningKey>,
+    order: VecDeque<Derivation>,
 }
 
 impl Derived {
-    fn keep(&mut self, wanted: Wanted, key: SigningKey) {
+    fn keep(&mut self, wanted: Derivation, key: SigningKey) {
         if self.keys.insert(wanted.clone(), key).is_some() {
             return;
         }
@@ -173,10 +140,7 @@ impl Derived {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use countersign::{ContentSha256, Credentials};
-    use countersign::{Header, Request, Signer, Timestamp, Verifier};
-
-    const HOST: Header<'static> = Header { name: "host", value: b"localhost" };
+    use countersign::{ContentSha256, Header, Request, Signer, Timestamp};
 
     fn profile(id: &str, secret: &str) -> Profile {
         Profile {
@@ -187,60 +151,52 @@ mod tests {
         }
     }
 
-    /// Whether a request signed with `secret` is accepted.
-    fn accepts(keys: &Keys, id: &str, secret: &str) -> bool {
-        let now = Timestamp::now();
-        let credentials = Credentials {
-            access_key_id: AccessKeyId::new(id).unwrap(),
-            secret_key: SecretKey::new(secret).unwrap(),
-            session_token: None,
-        };
-        let scope = CredentialScope { date: now.date(), region: "us-east-1", service: "s3" };
-        let signer = Signer::new(&credentials, scope).unwrap();
-        let request = Request { method: "GET", target: "/b/k", headers: &[HOST] };
-        let signed = signer.sign(&request, ContentSha256::EMPTY, now).unwrap();
-        let added: Vec<(&str, String)> =
-            signed.headers().map(|(name, value)| (name, value.to_string())).collect();
-        let mut headers = vec![HOST];
-        headers.extend(added.iter().map(|(name, value)| Header { name, value: value.as_bytes() }));
-        let request = Request { headers: &headers, ..request };
-        let claim = Verifier::s3("us-east-1").read(&request, now).unwrap();
-        match keys.find(&claim) {
-            Found::Known(key, _) => claim.verify(&key).is_ok(),
-            Found::Unknown(decoy) => {
-                let _ = claim.refuse_unknown_key(&decoy);
-                false
-            }
-        }
+    fn wanted(id: &str) -> Wanted {
+        let date = Timestamp::now().date();
+        Wanted::new(AccessKeyId::new(id).unwrap(), KeyScope::new(date, "us-east-1", "s3"), None)
     }
 
-    #[test]
-    fn a_replaced_secret_is_not_found_again() {
-        let keys = Keys::new(vec![profile("AKIA1", "one")]).unwrap();
-        assert!(accepts(&keys, "AKIA1", "one"));
-        assert!(!accepts(&keys, "AKIA1", "two"));
-        assert!(!accepts(&keys, "AKIA2", "one"));
+    /// Whether the key that is found is that of `secret`.
+    async fn finds(keys: &Keys, id: &str, secret: &str) -> bool {
+        let wanted = wanted(id);
+        let scope = wanted.scope.clone();
+        let Some(found) = keys.find(wanted).await.unwrap() else { return false };
+        let signed = |key: SigningKey| {
+            let headers = [Header { name: "host", value: b"localhost" }];
+            let request = Request { method: "GET", target: "/b/k", headers: &headers };
+            let scope = scope.as_scope();
+            let id = AccessKeyId::new(id).unwrap();
+            let signer = Signer::with_key(id, key, None, scope).unwrap();
+            signer.sign(&request, ContentSha256::EMPTY, Timestamp::now()).unwrap().signature()
+        };
+        let expected = SigningKey::derive(&SecretKey::new(secret).unwrap(), &scope.as_scope());
+        signed(found.key).to_string() == signed(expected).to_string()
+    }
+
+    #[tokio::test]
+    async fn a_replaced_secret_is_not_found_again() {
+        let keys = Keys::new(vec![profile("AKIA1", "one")]);
+        assert!(finds(&keys, "AKIA1", "one").await);
+        assert!(!finds(&keys, "AKIA1", "two").await);
+        assert!(!finds(&keys, "AKIA2", "one").await);
         keys.replace(vec![profile("AKIA1", "two")]);
-        assert!(!accepts(&keys, "AKIA1", "one"));
-        assert!(accepts(&keys, "AKIA1", "two"));
+        assert!(!finds(&keys, "AKIA1", "one").await);
+        assert!(finds(&keys, "AKIA1", "two").await);
         keys.replace(vec![profile("AKIA2", "one")]);
-        assert!(!accepts(&keys, "AKIA1", "two"));
-        assert!(accepts(&keys, "AKIA2", "one"));
+        assert!(!finds(&keys, "AKIA1", "two").await);
+        assert!(finds(&keys, "AKIA2", "one").await);
     }
 
     #[test]
     fn the_cache_is_bounded() {
         let mut derived = Derived::default();
-        let scope =
-            CredentialScope { date: Timestamp::now().date(), region: "us-east-1", service: "s3" };
-        let key = SigningKey::derive(&SecretKey::new("s").unwrap(), &scope);
+        let wanted = wanted("AKIA1");
+        let key = SigningKey::derive(&SecretKey::new("s").unwrap(), &wanted.scope.as_scope());
         for generation in 0..KEPT as u64 + 10 {
-            let wanted = Wanted {
-                name: None,
+            let wanted = Derivation {
+                name: wanted.claimed_access_key_id,
                 generation,
-                date: scope.date,
-                region: "r".into(),
-                service: "s".into(),
+                scope: wanted.scope.clone(),
             };
             derived.keep(wanted.clone(), key.clone());
             derived.keep(wanted, key.clone());

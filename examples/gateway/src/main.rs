@@ -60,7 +60,10 @@ fn greet(config: &Config, gateway: &Gateway) {
     let file = quoted(&absolute(&config.credentials).to_string_lossy());
     println!("listening on {url}");
     println!();
-    println!("data         {}", absolute(&config.data).display());
+    match &config.upstream {
+        Some(upstream) => println!("upstream     {upstream}"),
+        None => println!("data         {}", absolute(&config.data).display()),
+    }
     println!("credentials  {}", absolute(&config.credentials).display());
     for (profile, name) in gateway.profiles() {
         println!("             [{profile}] {name}");

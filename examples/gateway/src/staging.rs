@@ -5,35 +5,25 @@
 //! file system of the data but outside every bucket. Only a body that is whole, signed and what it
 //! was announced to be comes out again.
 //!
-//! This module deliberately knows nothing of keys and heads: it is handed the machine that decides.
+//! This module deliberately knows nothing of keys and heads: it is handed a body that decides.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use bytes::Bytes;
-use countersign::{BodyError, BodyVerifier, Event, VerifiedBody};
-use http_body::Body as HttpBody;
+use countersign::http::{VerifiedBody as Verifying, VerifiedBodyError};
+use countersign::{BodyError, VerifiedBody};
 use http_body_util::BodyExt as _;
 use s3s::Body;
 use s3s::dto::StreamingBlob;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
-use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
+use crate::arriving::{Arriving, BrokenOff};
 use crate::error::Fault;
 
 /// Up to here a body stays in memory.
 const IN_MEMORY: usize = 256 * 1024;
-/// How long a peer may send nothing.
-const IDLE: Duration = Duration::from_secs(60);
-/// How much of a refused body is read, and for how long, so that the peer gets to read the answer:
-/// a connection that is closed while data arrives loses what was sent on it.
-const DISCARDED: usize = 8 * 1024 * 1024;
-const DISCARDING: Duration = Duration::from_secs(2);
-
 /// The folder, and the largest body.
 #[derive(Debug)]
 pub(crate) struct Staging {
@@ -79,52 +69,22 @@ impl Staging {
         Ok(Staging { folder: folder.to_owned(), max_body })
     }
 
-    /// Refuses a body that is announced to be too large. To be asked before the body is received: a
-    /// peer that waits for 100-continue then keeps all of it.
-    pub(crate) fn check_size(&self, body: &impl HttpBody) -> Result<(), Fault> {
-        if body.size_hint().lower() > self.max_body { Err(Fault::TooLarge) } else { Ok(()) }
-    }
-
-    /// Takes a body in and lets it out again once all of it is verified.
-    pub(crate) async fn receive<B>(
-        &self,
-        mut body: B,
-        mut verifier: BodyVerifier,
-    ) -> Result<Staged, NotStaged>
-    where
-        B: HttpBody<Data = Bytes> + Unpin,
-        B::Error: fmt::Display,
-    {
+    /// Takes a body in and lets it out again once all of it is verified. The body holds nothing
+    /// back: what is written here is taken back unless there is a proof.
+    pub(crate) async fn receive(&self, mut body: Verifying<Arriving>) -> Result<Staged, NotStaged> {
         let mut aside = Aside::Memory(Vec::new());
         let mut length = 0_u64;
-        loop {
-            let Ok(frame) = timeout(IDLE, body.frame()).await else {
-                return Err(NotStaged::Fault(Fault::Idle));
-            };
-            let frame = match frame {
-                None => break,
-                Some(Ok(frame)) => frame,
-                Some(Err(error)) => {
-                    tracing::debug!(%error, "a body broke off");
-                    return Err(NotStaged::Fault(Fault::Incomplete));
-                }
-            };
-            // Trailers of HTTP itself carry nothing we were told about.
-            let Ok(data) = frame.into_data() else { continue };
-            let mut rest: &[u8] = &data;
-            while !rest.is_empty() {
-                let fed = verifier.feed(rest)?;
-                if let Event::Data(data) = fed.event {
-                    length += data.len() as u64;
-                    if length > self.max_body {
-                        return Err(NotStaged::Fault(Fault::TooLarge));
-                    }
-                    aside.write(data.into_unverified(), &self.folder).await?;
-                }
-                rest = rest.get(fed.consumed..).unwrap_or_default();
+        while let Some(frame) = body.frame().await {
+            // Trailers come with the proof.
+            let Ok(data) = frame?.into_data() else { continue };
+            length += data.len() as u64;
+            if length > self.max_body {
+                return Err(NotStaged::Fault(Fault::TooLarge));
             }
+            aside.write(&data, &self.folder).await?;
         }
-        let proof = verifier.finish()?;
+        // A body that ended well is proven.
+        let proof = body.into_proof().ok_or(NotStaged::Fault(Fault::Internal))?;
         aside.rewind().await?;
         Ok(Staged { aside, proof })
     }
@@ -185,28 +145,12 @@ async fn unnamed(folder: PathBuf) -> io::Result<File> {
     Ok(File::from_std(file))
 }
 
-/// Reads a little of a body nobody wants.
-pub(crate) async fn discard<B>(mut body: B)
-where
-    B: HttpBody<Data = Bytes> + Unpin,
-{
-    let reading = async {
-        let mut left = DISCARDED;
-        while let Some(Ok(frame)) = body.frame().await {
-            let length = frame.data_ref().map_or(0, Bytes::len);
-            match left.checked_sub(length) {
-                Some(rest) => left = rest,
-                None => return,
-            }
+impl From<VerifiedBodyError<BrokenOff>> for NotStaged {
+    fn from(error: VerifiedBodyError<BrokenOff>) -> Self {
+        match error {
+            VerifiedBodyError::Refused(error) => NotStaged::Body(error),
+            error => NotStaged::Fault(Fault::of_broken(&error)),
         }
-    };
-    // Too slow is the same as too much.
-    let _ = timeout(DISCARDING, reading).await;
-}
-
-impl From<BodyError> for NotStaged {
-    fn from(error: BodyError) -> Self {
-        NotStaged::Body(error)
     }
 }
 

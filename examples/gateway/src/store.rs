@@ -42,7 +42,6 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use s3s::dto::Range;
-use s3s::host::{S3Host, VirtualHost};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Error, S3ErrorCode, S3Result, s3_error};
 
@@ -110,21 +109,16 @@ impl Area {
 }
 
 impl Store {
-    /// Opens the store. `domain` turns on virtual-hosted requests below it.
+    /// Opens the store.
     ///
     /// # Errors
     /// When the folders cannot be read.
     pub(crate) fn open(
         area: Arc<Area>,
         region: &str,
-        domain: Option<&str>,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let objects = Objects::open(area, region)?;
-        let mut builder = S3ServiceBuilder::new(objects);
-        if let Some(domain) = domain {
-            builder.set_host(Domain(domain.trim_matches('.').to_ascii_lowercase()));
-        }
-        Ok(Store { service: builder.build() })
+        Ok(Store { service: S3ServiceBuilder::new(objects).build() })
     }
 
     /// Serves a request that has been verified: the two arguments are the proofs.
@@ -219,23 +213,4 @@ fn passed(error: S3Error) -> S3Error {
         return broken("s3s-fs", source);
     }
     error
-}
-
-/// Finds the bucket in the host name, for hosts below one domain. Any other host is path style, so
-/// that the address itself keeps working.
-struct Domain(String);
-
-impl S3Host for Domain {
-    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-            _ => host,
-        };
-        let name = name.to_ascii_lowercase();
-        let host = VirtualHost::new(self.0.as_str());
-        Ok(match name.strip_suffix(&self.0).and_then(|name| name.strip_suffix('.')) {
-            Some(bucket) => host.with_bucket(bucket.to_owned()),
-            None => host,
-        })
-    }
 }

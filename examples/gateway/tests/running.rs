@@ -48,8 +48,7 @@ async fn what_was_stored_is_there_after_a_restart() {
     std::fs::write(folder.path().join("data/staging/left"), b"over").unwrap();
     let gateway = Gateway::start(&config(folder.path(), &[])).await.unwrap();
     assert!(!folder.path().join("data/staging/left").exists());
-    let address = gateway.address();
-    let server = Server { gateway, address, key: server.key, folder };
+    let server = Server::of(gateway, None, folder);
     assert_eq!(server.object("a//b").await.unwrap(), b"body");
     server.stop().await;
 }

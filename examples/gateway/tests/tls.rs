@@ -27,8 +27,7 @@ async fn start() -> Server {
     let (certificate, key) = (file("cert.pem"), file("key.pem"));
     let options = ["--tls-self-signed", "--tls-cert", &certificate, "--tls-key", &key];
     let gateway = Gateway::start(&config(folder.path(), &options)).await.unwrap();
-    let (address, key) = (gateway.address(), common::read_key(&folder.path().join("credentials")));
-    Server { gateway, address, key, folder }
+    Server::of(gateway, None, folder)
 }
 
 type Https = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;

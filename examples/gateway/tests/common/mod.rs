@@ -34,9 +34,16 @@ impl Key {
     }
 }
 
+/// Whether these tests drive a gateway in front of a gateway: those of `proxied.rs` do.
+fn proxied() -> bool {
+    module_path!().starts_with("proxied::")
+}
+
 /// A running gateway over a folder that goes away with it.
 pub struct Server {
     pub gateway: Gateway,
+    /// The one behind it, if it is a proxy.
+    pub behind: Option<Gateway>,
     pub address: SocketAddr,
     pub key: Key,
     pub folder: tempfile::TempDir,
@@ -51,20 +58,42 @@ impl Server {
     /// Starts one with more options.
     pub async fn start_with(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let gateway = Gateway::start(&config(folder.path(), options)).await.unwrap();
-        let server = Server {
-            address: gateway.address(),
-            key: read_key(&folder.path().join("credentials")),
-            gateway,
-            folder,
+        let server = if proxied() {
+            Self::in_front(folder, options).await
+        } else {
+            let gateway = Gateway::start(&config(folder.path(), options)).await.unwrap();
+            Self::of(gateway, None, folder)
         };
         let made = server.send(server.sign("PUT", "/bucket", &[], b"")).await;
         assert_eq!(made.status, 200, "{}", made.text());
         server
     }
 
+    /// Starts one that is a proxy in front of another, which has a key of its own. Both listen.
+    async fn in_front(folder: tempfile::TempDir, options: &[&str]) -> Self {
+        let mut behind = config(folder.path(), &[]);
+        behind.credentials = folder.path().join("credentials-behind");
+        let behind = Gateway::start(&behind).await.unwrap();
+        let url = format!("http://{}", behind.address());
+        let credentials = folder.path().join("credentials-behind");
+        let mut all = vec!["--upstream", &url];
+        all.extend(["--upstream-credentials", credentials.to_str().unwrap()]);
+        all.extend(options);
+        let gateway = Gateway::start(&config(folder.path(), &all)).await.unwrap();
+        Self::of(gateway, Some(behind), folder)
+    }
+
+    /// What has been started over this folder.
+    pub fn of(gateway: Gateway, behind: Option<Gateway>, folder: tempfile::TempDir) -> Self {
+        let key = read_key(&folder.path().join("credentials"));
+        Server { address: gateway.address(), key, gateway, behind, folder }
+    }
+
     pub async fn stop(self) {
         self.gateway.stop().await;
+        if let Some(behind) = self.behind {
+            behind.stop().await;
+        }
     }
 
     pub fn endpoint(&self) -> String {
@@ -115,6 +144,12 @@ impl Server {
         Answer::read(&mut stream).await
     }
 
+    /// What lies beside the data folder.
+    pub fn beside(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
     /// The object as anybody with the key would get it.
     pub async fn object(&self, key: &str) -> Option<Vec<u8>> {
         let target = format!("/{BUCKET}/{key}");
@@ -146,7 +181,7 @@ pub fn config(folder: &Path, options: &[&str]) -> Config {
 }
 
 /// The first key of a credentials file.
-pub fn read_key(path: &Path) -> Key {
+fn read_key(path: &Path) -> Key {
     let text = std::fs::read_to_string(path).unwrap();
     let value = |name: &str| {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap();

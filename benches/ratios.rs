@@ -1,0 +1,292 @@
+//! How far each journey is from the hashing that it cannot do without.
+//!
+//! `cargo bench --bench ratios --features checksums [-- --rounds N] [--check] [NAME ...]`
+//!
+//! Journey and floor run in turn in one process. `quiet` is the time of an undisturbed round over
+//! that of an undisturbed round of the floor (a tenth of them were quicker); so are the times shown.
+//! `median` is the median of the ratios of all rounds. The lower of the two decides: noise raises
+//! both, the first where a round is long, the second where it is short. `--check` exits with 1 if a
+//! gate is missed or anything was allocated.
+
+mod common;
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use countersign::SigningKey;
+
+use common::allocations::{Counting, per_operation};
+use common::floor;
+use common::heads::{self, Buffer, Head};
+use common::rounds::{Candidate, candidate, interleaved};
+use common::streams::{self, CHUNKS, Upload};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Length of a streamed object: its head costs a thousandth of it, and a round is short enough to
+/// stay undisturbed on a machine with neighbours.
+const LEN: usize = 4 * 1024 * 1024;
+
+/// How many times the floor a journey may take, and how many it should.
+#[derive(Clone, Copy)]
+struct Goal {
+    gate: f64,
+    target: f64,
+}
+
+const fn goal(gate: f64, target: f64) -> Option<Goal> {
+    Some(Goal { gate, target })
+}
+
+/// Compressions, if it is them that the floor consists of.
+type Floor<'f> = (Option<usize>, Candidate<'f>);
+
+struct Report {
+    options: Options,
+    missed: usize,
+}
+
+struct Options {
+    rounds: usize,
+    check: bool,
+    names: Vec<String>,
+}
+
+impl Options {
+    fn parse() -> Self {
+        let mut options = Self { rounds: 400, check: false, names: Vec::new() };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                // Cargo says what it runs.
+                "--bench" => {}
+                "--check" => options.check = true,
+                "--rounds" => {
+                    let number = arguments.next().and_then(|number| number.parse().ok());
+                    options.rounds = number.filter(|number| *number > 0).expect("--rounds NUMBER");
+                }
+                name => options.names.push(name.to_owned()),
+            }
+        }
+        options
+    }
+
+    fn asks_for(&self, journey: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|name| journey.contains(name.as_str()))
+    }
+}
+
+fn main() -> ExitCode {
+    let mut report = Report { options: Options::parse(), missed: 0 };
+    println!(
+        "{:<24} {:>7} {:>12} {:>12} {:>6} {:>6} {:>6}  {:>5} {:>6}",
+        "journey", "blocks", "floor ns", "ours ns", "quiet", "median", "allocs", "gate", "target"
+    );
+    measure_heads(&mut report);
+    measure_streams(&mut report);
+    #[cfg(feature = "checksums")]
+    measure_unsigned(&mut report);
+    #[cfg(not(feature = "checksums"))]
+    println!("{:<24} needs --features checksums", "stream/verify/unsigned");
+    if report.missed > 0 {
+        println!("{} missed", report.missed);
+    }
+    if report.options.check && report.missed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+impl Report {
+    fn measure(&mut self, name: &str, goal: Option<Goal>, floor: Floor<'_>, ours: Candidate<'_>) {
+        // A stream takes long enough to be measured one by one.
+        let is_stream = name.starts_with("stream");
+        let rounds = if is_stream { self.options.rounds.div_ceil(4) } else { self.options.rounds };
+        let slice = Duration::from_micros(100);
+        let mut candidates = [floor.1, ours];
+        let asked = per_operation(if is_stream { 1 } else { 100 }, &mut candidates[1]);
+        let times = interleaved(&mut candidates, rounds, slice);
+        let (quiet, median) = (times[1].quiet_ratio(&times[0]), times[1].median_ratio(&times[0]));
+        let ratio = quiet.min(median);
+        let verdict = match goal {
+            None => "",
+            Some(goal) if ratio <= goal.target => "target met",
+            Some(goal) if ratio <= goal.gate => "gate met",
+            Some(_) => "missed",
+        };
+        if verdict == "missed" || asked.times > 0.0 {
+            self.missed += 1;
+        }
+        let number = |number: Option<f64>| number.map_or("-".to_owned(), |n| format!("{n:.2}"));
+        println!(
+            "{name:<24} {:>7} {:>12.0} {:>12.0} {quiet:>6.3} {median:>6.3} {:>6}  {:>5} {:>6}  {verdict}",
+            floor.0.map_or("crc".to_owned(), |blocks| blocks.to_string()),
+            times[0].quiet(),
+            times[1].quiet(),
+            asked.times,
+            number(goal.map(|goal| goal.gate)),
+            number(goal.map(|goal| goal.target)),
+        );
+    }
+}
+
+fn blocks<'f>(count: usize) -> Floor<'f> {
+    let mut blocks = floor::Blocks::new(count);
+    (Some(count), candidate(move || blocks.run()))
+}
+
+fn measure_heads(report: &mut Report) {
+    let (signer, verifier, key, now) =
+        (heads::signer(), heads::verifier(), heads::key(), heads::now());
+    let mut buffer = Buffer::new();
+
+    if report.options.asks_for("key/derive") {
+        let (secret, scope) = (heads::secret(), heads::scope());
+        let derive = candidate(|| {
+            black_box(SigningKey::derive(black_box(&secret), black_box(&scope)));
+        });
+        report.measure("key/derive", None, blocks(floor::of_key()), derive);
+    }
+    let sizes = [
+        ("small", Head::small(), goal(1.35, 1.30), goal(1.35, 1.20)),
+        ("large", Head::large(), goal(1.45, 1.25), goal(1.45, 1.25)),
+    ];
+    for (size, head, sign_goal, verify_goal) in sizes {
+        let count = head.blocks_signed();
+        let headers = head.headers();
+        let request = head.request(&headers);
+        let name = format!("head/sign/{size}");
+        if report.options.asks_for(&name) {
+            let sign = candidate(|| {
+                heads::sign(black_box(&signer), black_box(&request), black_box(now), &mut buffer);
+            });
+            report.measure(&name, sign_goal, blocks(count), sign);
+        }
+        let name = format!("head/signature/{size}");
+        if report.options.asks_for(&name) {
+            let sign = candidate(|| {
+                black_box(heads::signature(
+                    black_box(&signer),
+                    black_box(&request),
+                    black_box(now),
+                ));
+            });
+            report.measure(&name, None, blocks(count), sign);
+        }
+        let name = format!("head/verify/{size}");
+        if report.options.asks_for(&name) {
+            let arrived = head.signed();
+            let headers = arrived.headers();
+            let request = arrived.request(&headers);
+            let verify = candidate(|| {
+                heads::verify(
+                    black_box(&verifier),
+                    black_box(&request),
+                    black_box(now),
+                    black_box(&key),
+                );
+            });
+            report.measure(&name, verify_goal, blocks(count), verify);
+        }
+    }
+
+    let head = Head::bare();
+    let count = head.blocks_presigned();
+    let headers = head.headers();
+    let request = head.request(&headers);
+    if report.options.asks_for("head/presign") {
+        let presign = candidate(|| {
+            heads::presign(black_box(&signer), black_box(&request), black_box(now), &mut buffer);
+        });
+        report.measure("head/presign", goal(1.30, 1.20), blocks(count), presign);
+    }
+    if report.options.asks_for("head/verify/presigned") {
+        let arrived = head.presigned();
+        let headers = arrived.headers();
+        let request = arrived.request(&headers);
+        let verify = candidate(|| {
+            heads::verify(
+                black_box(&verifier),
+                black_box(&request),
+                black_box(now),
+                black_box(&key),
+            );
+        });
+        report.measure("head/verify/presigned", goal(1.70, 1.30), blocks(count), verify);
+    }
+}
+
+fn measure_streams(report: &mut Report) {
+    let (signer, verifier, key, now) =
+        (heads::signer(), heads::verifier(), heads::key(), heads::now());
+    let data = streams::data(LEN);
+    let framing = streams::signed_framing(LEN);
+    let counts = streams::blocks(&framing);
+    for (size, chunk) in CHUNKS {
+        let floor = || {
+            let mut floor = floor::Stream::new(&data, chunk, counts.each_chunk, counts.last);
+            (Some(floor.count()), candidate(move || floor.run()))
+        };
+        let goal = goal(1.03, 1.02);
+        let name = format!("stream/sign/{size}");
+        if report.options.asks_for(&name) {
+            let head = streams::head();
+            let headers = head.headers();
+            let request = head.request(&headers);
+            let sign = candidate(|| {
+                let (request, data) = (black_box(&request), black_box(&data));
+                streams::sign(&signer, request, black_box(&framing), black_box(now), data, chunk);
+            });
+            report.measure(&name, goal, floor(), sign);
+        }
+        let (feeds, lends) = (format!("stream/verify/{size}"), format!("stream/escrow/{size}"));
+        if !report.options.asks_for(&feeds) && !report.options.asks_for(&lends) {
+            continue;
+        }
+        let upload = Upload::new(&framing, &data, chunk, None);
+        let headers = upload.head.headers();
+        let request = upload.head.request(&headers);
+        let body =
+            || streams::body(&verifier, black_box(&request), black_box(now), black_box(&key));
+        if report.options.asks_for(&feeds) {
+            let feed = candidate(|| streams::feed(body(), black_box(&upload.wire)));
+            report.measure(&feeds, goal, floor(), feed);
+        }
+        if report.options.asks_for(&lends) {
+            let mut buffer = vec![0; chunk];
+            let lend = candidate(|| streams::lend(body(), black_box(&upload.wire), &mut buffer));
+            report.measure(&lends, None, floor(), lend);
+        }
+    }
+}
+
+/// No signature, but a checksum behind the data; the floor is the checksum.
+#[cfg(feature = "checksums")]
+fn measure_unsigned(report: &mut Report) {
+    use countersign::{ChecksumAlgorithm, ContentSha256, Framing};
+    use crc_fast::{CrcAlgorithm, Digest};
+
+    let name = "stream/verify/unsigned";
+    if !report.options.asks_for(name) {
+        return;
+    }
+    let (verifier, key, now) = (heads::verifier(), heads::key(), heads::now());
+    let data = streams::data(LEN);
+    let content = ContentSha256::StreamingUnsignedTrailer;
+    let framing = Framing { content, decoded_len: LEN as u64, trailers: streams::CRC_TRAILER };
+    let checksum = ChecksumAlgorithm::Crc32c.of(&data).to_string();
+    let upload = Upload::new(&framing, &data, 64 * 1024, Some(&checksum));
+    let headers = upload.head.headers();
+    let request = upload.head.request(&headers);
+    let feed = candidate(|| {
+        let claim = verifier.read(black_box(&request), black_box(now)).expect("a claim");
+        let verified = claim.verify(black_box(&key)).expect("a good signature");
+        let body = verified.into_checked_body().expect("one checksum");
+        streams::feed(body, black_box(&upload.wire));
+    });
+    let floor = candidate(|| {
+        let mut crc = Digest::new(CrcAlgorithm::Crc32Iscsi);
+        black_box(&data).chunks(streams::READ).for_each(|piece| crc.update(piece));
+        black_box(crc.finalize());
+    });
+    report.measure(name, goal(1.05, 1.02), (None, floor), feed);
+}

@@ -121,6 +121,12 @@ fn content_md5() {
         assert_eq!(run(&md5(BODY)), Ok(11));
         assert_eq!(run(&md5(b"other")), Err(BodyError::ContentMd5Mismatch));
         assert_eq!(run("?"), Err(BodyError::ContentMd5Syntax));
+        // A second value does not take the first one's force away.
+        for second in [md5(BODY), md5(b"other")] {
+            let fields = [("content-md5", &*md5(BODY)), ("Content-MD5", &*second)];
+            let refused = outcome(machine(content, &fields, &[], "/k"));
+            assert_eq!(refused, Err(BodyError::ContentMd5Syntax));
+        }
     }
 }
 

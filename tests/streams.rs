@@ -2,8 +2,9 @@
 //! is.
 
 use countersign::{
-    AccessKeyId, BodyError, BodyVerifier, ChunkSigner, ContentSha256, CredentialScope, Credentials,
-    Event, Framing, Header, Request, SecretKey, Signer, SigningKey, Timestamp, Verifier,
+    AccessKeyId, BodyError, BodyVerifier, ChunkError, ChunkSigner, ContentSha256, CredentialScope,
+    Credentials, Event, Framing, Header, Request, SecretKey, Signer, SigningKey, Timestamp,
+    Verifier,
 };
 use proptest::prelude::*;
 
@@ -25,6 +26,14 @@ fn upload(
     trailers: &[(&str, &str)],
     chunks: &[&[u8]],
 ) -> (impl Fn() -> BodyVerifier + use<>, Vec<u8>) {
+    try_upload(content, trailers, chunks).expect("an end")
+}
+
+fn try_upload(
+    content: ContentSha256,
+    trailers: &[(&str, &str)],
+    chunks: &[&[u8]],
+) -> Result<(impl Fn() -> BodyVerifier + use<>, Vec<u8>), ChunkError> {
     let now = Timestamp::parse(AT).expect("a time");
     let scope = CredentialScope { date: now.date(), region: "us-east-1", service: "s3" };
     let credentials = Credentials {
@@ -48,7 +57,7 @@ fn upload(
         body.extend_from_slice(chunk);
         body.extend_from_slice(ChunkSigner::DATA_END);
     }
-    body.extend_from_slice(signer.finish(trailers).expect("an end").as_bytes());
+    body.extend_from_slice(signer.finish(trailers)?.as_bytes());
     let mut fields: Vec<(String, Vec<u8>)> =
         wire.iter().map(|header| (header.name.to_owned(), header.value.to_vec())).collect();
     fields.extend(
@@ -64,7 +73,7 @@ fn upload(
         assert!(verified.covers("content-encoding"));
         verified.into_body()
     };
-    (verify, body)
+    Ok((verify, body))
 }
 
 /// Data that came out, how much of it was covered at the end, and what `finish` said.
@@ -215,6 +224,25 @@ fn lengths_are_known_in_advance() {
     assert_eq!(framing.encoded_len(1, &[]), None);
     assert_eq!(framing.encoded_len(0, &[]), None);
     assert_eq!(framing.encoded_len(65_536, &[8]), None);
+}
+
+/// What no reader takes is not written.
+#[test]
+fn a_trailer_is_written_if_it_can_be_read() {
+    let (name, longest) = ("x-amz-checksum-crc32", 256 - "x-amz-checksum-crc32:".len());
+    let value = "a".repeat(longest + 1);
+    for (content, _) in [MODES[2], MODES[4]] {
+        let trailers = [(name, &value[..longest])];
+        let (verify, body) = upload(content, &trailers, &[b"hello"]);
+        let (_, _, proof) = run(verify(), [body.as_slice()]);
+        assert_eq!(proof.map(|(_, _, came)| came[0].1.len()), Ok(longest));
+
+        let refused = try_upload(content, &[(name, &value)], &[b"hello"]).err();
+        assert_eq!(refused, Some(ChunkError::Trailers));
+        let framing = Framing { content, decoded_len: 5, trailers: name };
+        assert!(framing.encoded_len(5, &[longest]).is_some());
+        assert_eq!(framing.encoded_len(5, &[longest + 1]), None);
+    }
 }
 
 proptest! {

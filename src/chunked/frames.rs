@@ -22,7 +22,7 @@ use super::SIGNATURE_EXTENSION;
 
 /// The longest line without its end: 64 KiB would be a denial of service, the longest true one is
 /// the trailer of a SHA-512 (112 bytes) or a chunk's head (97).
-const MAX_LINE: usize = 256;
+pub(crate) const MAX_LINE: usize = 256;
 
 /// Hexadecimal digits of a size: as many as 64 bits have.
 const MAX_SIZE_DIGITS: usize = 16;

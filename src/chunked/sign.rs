@@ -8,6 +8,7 @@ use crate::content::ContentSha256;
 use crate::crypto::{DIGEST_LEN, Sha256};
 use crate::signature::Signature;
 
+use super::frames::MAX_LINE;
 use super::trailers::{Announced, Received};
 use super::{SIGNATURE_EXTENSION, TRAILER_SIGNATURE};
 
@@ -46,8 +47,8 @@ impl Framing<'_> {
     /// Length of the framed body, for `Content-Length`: chunks of `chunk_len` bytes but for the
     /// last, and trailers whose values have these lengths, in the order of `trailers`.
     ///
-    /// `None` if there is no such body: a chunk length of zero, another content, as many values as
-    /// there are no names, or more than 64 bits.
+    /// `None` if there is no such body: a chunk length of zero, another content, another number of
+    /// values than of names, a trailer longer than 256 bytes, or more than 64 bits.
     #[must_use]
     pub fn encoded_len(&self, chunk_len: u64, values: &[usize]) -> Option<u64> {
         let signed = self.is_signed()?;
@@ -69,7 +70,11 @@ impl Framing<'_> {
             return None;
         }
         for (name, value) in announced.names().zip(values) {
-            len = len.checked_add((name.len() + 1 + value + 2) as u64)?;
+            let line = name.len().checked_add(1)?.checked_add(*value)?;
+            if line > MAX_LINE {
+                return None;
+            }
+            len = len.checked_add((line + 2) as u64)?;
         }
         if self.content == ContentSha256::StreamingSignedTrailer {
             len = len.checked_add((TRAILER_SIGNATURE.len() + 1 + Signature::HEX_LEN + 2) as u64)?;
@@ -179,7 +184,7 @@ impl ChunkSigner {
         let mut received = Received::NONE;
         for (name, value) in trailers {
             // The reader's own rules decide what can be written.
-            let line: Bounded<u8, 512> = [name.as_bytes(), b":", value.as_bytes()]
+            let line: Bounded<u8, MAX_LINE> = [name.as_bytes(), b":", value.as_bytes()]
                 .into_iter()
                 .flatten()
                 .try_fold(Bounded::filled_with(0), |mut line, byte| line.push(*byte).map(|()| line))

@@ -151,8 +151,11 @@ impl<'r> Verified<'r> {
                     checks.field(algorithm, trim(header.value))?;
                 }
             }
-            if let Ok(Some(value)) = self.claim.request.single("content-md5") {
-                checks.content_md5(value)?;
+            match self.claim.request.single("content-md5") {
+                Ok(None) => {}
+                Ok(Some(value)) => checks.content_md5(value)?,
+                // Two values are a list, and no list is an MD5.
+                Err(_) => return Err(crate::BodyError::ContentMd5Syntax),
             }
         }
         let body = self.into_body();

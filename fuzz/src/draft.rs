@@ -200,12 +200,12 @@ impl Draft {
     }
 }
 
-fn bytes<'a>(u: &mut Unstructured<'a>) -> Result<&'a [u8]> {
+pub(crate) fn bytes<'a>(u: &mut Unstructured<'a>) -> Result<&'a [u8]> {
     let len = usize::from(u.arbitrary::<u8>()?);
     u.bytes(len.min(u.len()))
 }
 
-fn text(u: &mut Unstructured<'_>) -> Result<String> {
+pub(crate) fn text(u: &mut Unstructured<'_>) -> Result<String> {
     bytes(u).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }
 

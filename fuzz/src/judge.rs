@@ -12,6 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::Message;
+use crate::memory::without_memory;
 
 pub const AT: &str = "20130524T000000Z";
 pub const ID: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -80,25 +81,35 @@ impl<'a> Holder<'a> {
         SigningKey::derive(&SecretKey::new(self.secret).expect("a secret"), scope)
     }
 
-    /// The signature of a claim, by another implementation of HMAC.
-    pub fn signature(&self, claim: &Claim<'_>) -> String {
-        let hmac = |key: &[u8], message: &[u8]| {
-            let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("any length");
-            mac.update(message);
-            mac.finalize().into_bytes()
-        };
-        let scope = claim.scope();
-        let date = scope.date.to_string();
-        let mut key = hmac(format!("AWS4{}", self.secret).as_bytes(), date.as_bytes());
+    /// The signing key, by another implementation of HMAC.
+    pub fn key_bytes(&self, scope: &CredentialScope<'_>) -> [u8; 32] {
+        let secret = format!("AWS4{}", self.secret);
+        let mut key = hmac(secret.as_bytes(), scope.date.to_string().as_bytes());
         for step in [scope.region, scope.service, "aws4_request"] {
             key = hmac(&key, step.as_bytes());
         }
-        let mut hex = String::new();
-        for byte in hmac(&key, claim.string_to_sign().to_string().as_bytes()) {
-            let _ = write!(hex, "{byte:02x}");
-        }
-        hex
+        key
     }
+
+    /// The signature of a claim, by the same.
+    pub fn signature(&self, claim: &Claim<'_>) -> String {
+        let key = self.key_bytes(&claim.scope());
+        hex(&hmac(&key, claim.string_to_sign().to_string().as_bytes()))
+    }
+}
+
+/// Not the library's.
+pub fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("any length");
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// What an application sees of an accepted request.
@@ -213,15 +224,16 @@ pub fn read<'r>(
     }
 }
 
-/// Feeds a machine and ends it. It makes progress, covers no more than it gave, and fails for good.
-fn pass<'b>(
+/// Feeds a machine and ends it. It makes progress, takes no memory, covers no more than it gave, and
+/// fails for good.
+pub fn pass<'b>(
     mut machine: BodyVerifier,
     pieces: impl Iterator<Item = &'b [u8]>,
 ) -> (Vec<u8>, usize, Result<VerifiedBody, BodyError>) {
     let (mut data, mut covered) = (Vec::new(), 0);
     for mut rest in pieces {
         while !rest.is_empty() {
-            let fed = match machine.feed(rest) {
+            let fed = match without_memory(|| machine.feed(rest)) {
                 Ok(fed) => fed,
                 Err(error) => {
                     assert_eq!(machine.feed(b"x").err(), Some(error), "it has failed before");
@@ -242,7 +254,7 @@ fn pass<'b>(
             rest = &rest[fed.consumed..];
         }
     }
-    (data, covered, machine.finish())
+    (data, covered, without_memory(|| machine.finish()))
 }
 
 fn view(verified: &Verified<'_>) -> View {

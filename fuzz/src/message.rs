@@ -117,6 +117,12 @@ impl Edit {
         let [what, part, low, high, with] = bytes;
         Self { what, part, at: u16::from_le_bytes([low, high]), with }
     }
+
+    /// `bytes` with this change, if there is anything to change.
+    #[must_use]
+    pub fn apply(self, bytes: &[u8]) -> Vec<u8> {
+        change(bytes, self.what % 7, self.at.into(), self.with).unwrap_or_else(|| bytes.to_vec())
+    }
 }
 
 /// A bit flipped, a byte inserted, a byte taken out, or all from there on.

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# The AWS command line, version 1 or 2: AWS is the program.
+# The AWS command line, version 1 or 2: AWS is the program, CHECKSUMS are the algorithms it has an
+# option for. A process of it takes most of a second to start: files go in folders where they can, and
+# PYTHON, to which the program belongs, forks the others (aws-fork.py).
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -14,9 +16,27 @@ s3 =
     multipart_chunksize = 5MB
 CONFIG
 
+readonly FORKS=$S3_WORK/forks
+mkdir "$FORKS"
+mkfifo "$FORKS/ask" "$FORKS/answer"
+"$PYTHON" -I -B "$(dirname -- "${BASH_SOURCE[0]}")/aws-fork.py" "$FORKS" </dev/null 3>&- &
+forker=$!
+trap 'kill "$forker"' EXIT
+
+# With AFRESH, a process of its own.
 aws() {
-    "$AWS" --endpoint-url "$S3_ENDPOINT" ${S3_CA:+--ca-bundle "$S3_CA"} \
+    local status
+    set -- --endpoint-url "$S3_ENDPOINT" ${S3_CA:+--ca-bundle "$S3_CA"} \
         --cli-connect-timeout 5 --cli-read-timeout 30 "$@"
+    if [[ -n ${AFRESH:-} ]]; then
+        "$AWS" "$@"
+        return
+    fi
+    printf '%s\0' "$@" >"$FORKS/arguments"
+    env -0 >"$FORKS/environment"
+    printf '%s\n' "$BASHPID" >"$FORKS/ask"
+    read -r status <"$FORKS/answer"
+    return "$status"
 }
 
 refusal() {
@@ -106,8 +126,10 @@ head_object() {
 tree() {
     local key
     for key in a/1 a/2 b/3 c "d e+f"; do
-        put "tree/$key" "$S3_FILES/small.txt"
+        mkdir -p "$S3_WORK/tree/$(dirname "$key")"
+        cp "$S3_FILES/small.txt" "$S3_WORK/tree/$key"
     done
+    aws s3 cp --recursive "$S3_WORK/tree" "s3://$S3_BUCKET/tree"
 }
 
 list_v1() {
@@ -131,14 +153,30 @@ list_pages() {
     equal keys "${answer//][/,}" '["tree/a/1","tree/a/2","tree/b/3","tree/c","tree/de+f"]'
 }
 
+# All odd keys there and back. What each of them came to is told one by one; a folder cannot hold
+# a name with an empty part.
+odd_keys() {
+    local key
+    while IFS=$'\t' read -r _ key; do
+        if [[ $key == *//* ]]; then
+            aws s3 cp "$S3_FILES/small.txt" "s3://$S3_BUCKET/$key" || true
+            continue
+        fi
+        mkdir -p "$S3_WORK/sent/$(dirname -- "$key")"
+        printf '%s' "$key" >"$S3_WORK/sent/$key"
+    done <"$S3_KEYS"
+    aws s3 cp --recursive "$S3_WORK/sent" "s3://$S3_BUCKET" || true
+    aws s3 cp --recursive --exclude '*//*' "s3://$S3_BUCKET/odd" "$S3_WORK/got/odd" || true
+    aws s3api list-objects-v2 --bucket "$S3_BUCKET" --prefix odd/ --query 'Contents[].[Key]' >"$S3_WORK/odd-listed"
+}
+
 odd_key() {
-    local answer
-    aws s3 cp "$S3_FILES/small.txt" "s3://$S3_BUCKET/$1"
-    check "$1" "$S3_FILES/small.txt"
-    aws s3api list-objects-v2 --bucket "$S3_BUCKET" --prefix odd/ --output json >"$S3_WORK/odd.json"
-    answer=$(python3 -c 'import json, sys
-print(sys.argv[2] in [entry["Key"] for entry in json.load(open(sys.argv[1]))["Contents"]])' "$S3_WORK/odd.json" "$1")
-    equal listed "$answer" True
+    if [[ $1 == *//* ]]; then
+        check "$1" "$S3_FILES/small.txt"
+    else
+        same "$S3_WORK/got/$1" "$S3_WORK/sent/$1"
+    fi
+    grep -Fx -- "$1" "$S3_WORK/odd-listed" || fail "not listed"
 }
 
 copy() {
@@ -173,6 +211,42 @@ metadata() {
     answer=$(aws s3api head-object --bucket "$S3_BUCKET" --key metadata.txt \
         --query '[ContentType, Metadata.plain, Metadata.spaces]')
     equal metadata "$answer" $'text/x-test\tvalue\ttwo  spaces'
+}
+
+# option ALGORITHM: for giving a checksum.
+option() {
+    case $1 in
+    CRC32C) printf -- --checksum-crc32-c ;;
+    CRC64NVME) printf -- --checksum-crc64-nvme ;;
+    *) printf -- '--checksum-%s' "${1,,}" ;;
+    esac
+}
+
+# checksum ALGORITHM CHECKSUM ANSWER: calculated by the program, which only cannot do it for MD5.
+checksum() {
+    local answer name=$1 to how=(--checksum-algorithm "$1")
+    [[ $1 != MD5 ]] || how=("$(option MD5)" "$2")
+    # Version 1 needs the AWS Common Runtime for these, and looks for it when it starts.
+    case ${BOTO_DISABLE_CRT:-}$1 in
+    trueCRC32C | trueCRC64NVME | trueXXHASH*) export BOTO_DISABLE_CRT=false AFRESH=yes ;;
+    esac
+    aws s3api put-object --bucket "$S3_BUCKET" --key checksum.bin --body "$S3_FILES/200k.bin" "${how[@]}"
+    to=$(fresh)
+    answer=$(aws s3api get-object --bucket "$S3_BUCKET" --key checksum.bin --checksum-mode ENABLED \
+        --query "Checksum$name" "$to")
+    equal checksum "${answer/None/-}" "$3"
+    same "$to" "$S3_FILES/200k.bin"
+}
+
+# The checksums of another body.
+checksum_wrong() {
+    local algorithm value
+    while IFS=$'\t' read -r _ algorithm value _; do
+        [[ " $CHECKSUMS " == *" $algorithm "* ]] || continue
+        must_refuse aws s3api put-object --bucket "$S3_BUCKET" --key never.txt --body "$S3_FILES/small.txt" \
+            "$(option "$algorithm")" "$value"
+    done <"$S3_CHECKSUMS"
+    all_refused
 }
 
 presign() {
@@ -234,6 +308,7 @@ attempt head head_object
 attempt list-v1 list_v1
 attempt list-v2 list_v2
 attempt list-pages list_pages
+odd_keys
 while IFS=$'\t' read -r operation key; do
     attempt "$operation" odd_key "$key"
 done <"$S3_KEYS"
@@ -242,6 +317,10 @@ attempt copy-multipart copy_multipart
 attempt delete delete
 attempt multi-delete multi_delete
 attempt metadata metadata
+while IFS=$'\t' read -r operation algorithm value kept; do
+    [[ " $CHECKSUMS " != *" $algorithm "* ]] || attempt "$operation" checksum "$algorithm" "$value" "$kept"
+done <"$S3_CHECKSUMS"
+attempt checksum-wrong checksum_wrong
 attempt presigned-get presigned_get
 attempt presigned-expired presigned_expired
 attempt presigned-tampered presigned_tampered

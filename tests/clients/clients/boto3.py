@@ -1,4 +1,8 @@
-"""boto3, the AWS SDK for Python. Run with `python -I`: this file's own name must not be importable."""
+"""boto3, the AWS SDK for Python. Run with `python -I`: this file's own name must not be importable.
+
+There are two of it: signed by Python, and, where BOTO_DISABLE_CRT is not set, by the AWS Common
+Runtime, which brings more checksums too.
+"""
 
 import io
 import os
@@ -13,6 +17,10 @@ from botocore.exceptions import ClientError
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))
 from checks import *  # noqa: E402,F403
 
+# What it calculates; of any other algorithm it has to be given the checksum.
+CALCULATED = {"CRC32", "SHA1", "SHA256", "SHA512"}
+if "BOTO_DISABLE_CRT" not in os.environ:
+    CALCULATED |= {"CRC32C", "CRC64NVME", "XXHASH64", "XXHASH3", "XXHASH128"}
 TRANSFER = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART)
 
 
@@ -209,6 +217,33 @@ def metadata():
     equal("type", answer["ContentType"], "text/x-test; charset=utf-8")
 
 
+def checksum(algorithm, value, kept):
+    data, known = content("200k.bin"), {"Bucket": BUCKET, "Key": "checksum.bin"}
+    uploads = [{f"Checksum{algorithm}": value}]
+    if algorithm in CALCULATED:
+        uploads.append({"ChecksumAlgorithm": algorithm})
+    for upload in uploads:
+        s3.put_object(Body=data, **known, **upload)
+        answer = s3.get_object(ChecksumMode="ENABLED", **known)
+        equal("checksum", answer.get(f"Checksum{algorithm}", "-"), kept)
+        equal("object", answer["Body"].read(), data)
+        s3.delete_object(**known)
+
+
+def checksum_wrong():
+    """The checksum of another body."""
+
+    def put(algorithm, value):
+        return lambda: s3.put_object(
+            Bucket=BUCKET, Key="never.txt", Body=b"x", **{f"Checksum{algorithm}": value}
+        )
+
+    try:
+        checks.must_refuse(*[put(algorithm, value) for _, algorithm, value, _ in CHECKSUMS])
+    finally:
+        equal("object exists", exists("never.txt"), False)
+
+
 def presign(method, key, expires=300, by=s3, **options):
     parameters = {"Bucket": BUCKET, "Key": key, **options}
     return by.generate_presigned_url(method, Params=parameters, ExpiresIn=expires)
@@ -301,6 +336,9 @@ attempt("copy-multipart", copy_multipart)
 attempt("delete", delete)
 attempt("multi-delete", multi_delete)
 attempt("metadata", metadata)
+for operation, *known in CHECKSUMS:
+    attempt(operation, checksum, *known)
+attempt("checksum-wrong", checksum_wrong)
 attempt("presigned-get", presigned_get)
 attempt("presigned-put", presigned_put)
 attempt("presigned-headers", presigned_headers)

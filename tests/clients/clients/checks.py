@@ -1,9 +1,10 @@
 """What the Python clients share: result lines, inputs, and a plain HTTP client for presigned URLs.
 
 Given by ../run: S3_ENDPOINT, S3_BUCKET, S3_FILES (what to upload), S3_WORK (scratch), S3_KEYS
-(odd keys, operation<TAB>key), S3_CA (only for https), AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-AWS_REGION, S3_TEMPORARY (access key id, secret and session token of temporary credentials, with a
-space between; may be missing).
+(odd keys, operation<TAB>key), S3_CHECKSUMS (of 200k.bin,
+operation<TAB>algorithm<TAB>checksum<TAB>the checksum that the server answers, or -), S3_CA (only for
+https), AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, S3_TEMPORARY (access
+key id, secret and session token of temporary credentials, with a space between; may be missing).
 """
 
 import hashlib
@@ -31,8 +32,14 @@ PART = 5 * 1024 * 1024
 
 TEMPORARY = os.environ.get("S3_TEMPORARY", "").split()
 
-_lines = Path(os.environ["S3_KEYS"]).read_text(encoding="utf-8").splitlines()
-ODD_KEYS = [tuple(line.split("\t")) for line in _lines]
+
+def _table(name):
+    lines = Path(os.environ[name]).read_text(encoding="utf-8").splitlines()
+    return [tuple(line.split("\t")) for line in lines]
+
+
+ODD_KEYS = _table("S3_KEYS")
+CHECKSUMS = _table("S3_CHECKSUMS")
 
 
 class Refused(Exception):

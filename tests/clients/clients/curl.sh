@@ -144,6 +144,51 @@ put_no_hash() {
     all_refused
 }
 
+# put_checksum HEAD|TRAILER KEY FILE ALGORITHM CHECKSUM: in a header, or behind a stream of two chunks.
+put_checksum() {
+    local place=$1 key=$2 file=$3 name=x-amz-checksum-${4,,} value=$5 size half
+    if [[ $place == HEAD ]]; then
+        put "$key" "$file" --header "$name: $value"
+        return
+    fi
+    size=$(wc -c <"$file")
+    half=$((size / 2))
+    {
+        printf '%x\r\n' "$half"
+        head -c "$half" "$file"
+        printf '\r\n%x\r\n' "$((size - half))"
+        tail -c "+$((half + 1))" "$file"
+        printf '\r\n0\r\n%s:%s\r\n\r\n' "$name" "$value"
+    } >"$S3_WORK/chunked"
+    s3 STREAMING-UNSIGNED-PAYLOAD-TRAILER "/$S3_BUCKET/$(escape "$key")" --upload-file "$S3_WORK/chunked" \
+        --header 'content-encoding: aws-chunked' --header "x-amz-trailer: $name" \
+        --header "x-amz-decoded-content-length: $size"
+}
+
+# checksum ALGORITHM CHECKSUM ANSWER
+checksum() {
+    local place answer
+    for place in HEAD TRAILER; do
+        put_checksum "$place" checksum.bin "$S3_FILES/200k.bin" "$1" "$2"
+        s3 "$EMPTY" "/$S3_BUCKET/checksum.bin" --header 'x-amz-checksum-mode: ENABLED' \
+            --dump-header "$S3_WORK/headers" >"$S3_WORK/got"
+        same "$S3_WORK/got" "$S3_FILES/200k.bin"
+        answer=$(tr -d '\r' <"$S3_WORK/headers" | sed -n "s/^x-amz-checksum-${1,,}: *//Ip")
+        equal checksum "${answer:--}" "$3"
+        s3 "$EMPTY" "/$S3_BUCKET/checksum.bin" --request DELETE
+    done
+}
+
+# The checksums of another body.
+checksum_wrong() {
+    local algorithm value
+    while IFS=$'\t' read -r _ algorithm value _; do
+        must_refuse put_checksum HEAD never.txt "$S3_FILES/small.txt" "$algorithm" "$value"
+        must_refuse put_checksum TRAILER never.txt "$S3_FILES/small.txt" "$algorithm" "$value"
+    done <"$S3_CHECKSUMS"
+    all_refused
+}
+
 get_range() {
     s3 "$EMPTY" "/$S3_BUCKET/1m.bin" --range 1000-4999 >"$S3_WORK/range"
     same "$S3_WORK/range" <(tail -c +1001 "$S3_FILES/1m.bin" | head -c 4000)
@@ -293,6 +338,10 @@ attempt copy copy
 attempt delete delete
 attempt multi-delete multi_delete
 attempt metadata metadata
+while IFS=$'\t' read -r operation algorithm value kept; do
+    attempt "$operation" checksum "$algorithm" "$value" "$kept"
+done <"$S3_CHECKSUMS"
+attempt checksum-wrong checksum_wrong
 attempt anonymous anonymous
 if [[ -n ${S3_TEMPORARY:-} ]]; then
     attempt temporary-key with_temporary temporary

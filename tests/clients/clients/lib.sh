@@ -4,7 +4,8 @@
 #                   in FILE; print nothing if FILE holds no refusal.
 #
 # Given by ../run: S3_ENDPOINT, S3_BUCKET, S3_FILES (what to upload), S3_WORK (scratch),
-# S3_KEYS (odd keys, operation<TAB>key), S3_CA (only for https), AWS_ACCESS_KEY_ID,
+# S3_KEYS (odd keys, operation<TAB>key), S3_CHECKSUMS (of 200k.bin, operation<TAB>algorithm<TAB>
+# checksum<TAB>the checksum that the server answers, or -), S3_CA (only for https), AWS_ACCESS_KEY_ID,
 # AWS_SECRET_ACCESS_KEY, AWS_REGION, S3_TEMPORARY (access key id, secret and session token of
 # temporary credentials, with a space between; may be missing).
 
@@ -25,11 +26,12 @@ result() {
 attempt() {
     local operation=$1 log=$S3_WORK/log status code
     shift
+    : >"$log"
     set +e
     (
         set -e
         "$@"
-    ) >"$log" 2>&1 </dev/null 3>&-
+    ) >>"$log" 2>&1 </dev/null 3>&-
     status=$?
     set -e
     printf '==== %s (exit status %s)\n' "$operation" "$status"
@@ -60,7 +62,8 @@ fail() {
 REFUSALS=()
 must_refuse() {
     local log=$S3_WORK/refusal code
-    if ("$@") >"$log" 2>&1; then
+    : >"$log"
+    if ("$@") >>"$log" 2>&1; then
         cat "$log"
         fail "not refused: $*"
     fi

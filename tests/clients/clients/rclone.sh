@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# rclone: presigns its uploads, and signs accept-encoding on the rest.
+# rclone: small uploads are UNSIGNED-PAYLOAD, and accept-encoding is signed.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 

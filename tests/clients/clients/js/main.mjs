@@ -8,12 +8,15 @@ import { Upload } from '@aws-sdk/lib-storage'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 
 const {
-  S3_ENDPOINT, S3_BUCKET: Bucket, S3_FILES, S3_KEYS,
+  S3_ENDPOINT, S3_BUCKET: Bucket, S3_FILES, S3_KEYS, S3_CHECKSUMS,
   S3_TEMPORARY, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
 } = process.env
 const MIB = 1024 * 1024
 const path = (name) => `${S3_FILES}/${name}`
 const content = (name) => readFileSync(path(name))
+const table = (file) => readFileSync(file, 'utf8').trimEnd().split('\n').map((line) => line.split('\t'))
+// What the SDK calculates; of any other algorithm it has to be given the checksum.
+const CALCULATED = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256']
 const md5 = (data) => createHash('md5').update(data).digest('hex')
 
 class Refused extends Error {}
@@ -214,8 +217,7 @@ await attempt('list-pages', async () => {
   }
   equal('pages', pages, [['tree/a/1', 'tree/a/2'], ['tree/b/3', 'tree/c'], ['tree/d e+f']])
 })
-for (const line of readFileSync(S3_KEYS, 'utf8').trimEnd().split('\n')) {
-  const [operation, key] = line.split('\t')
+for (const [operation, key] of table(S3_KEYS)) {
   await attempt(operation, async () => {
     await put(key, key)
     equal('object', await get(key), Buffer.from(key))
@@ -260,6 +262,33 @@ await attempt('metadata', async () => {
   const sorted = (object) => Object.entries(object).sort()
   equal('metadata', sorted(answer.Metadata), sorted(Metadata))
   equal('type', answer.ContentType, 'text/x-test; charset=utf-8')
+})
+for (const [operation, algorithm, value, kept] of table(S3_CHECKSUMS)) {
+  await attempt(operation, async () => {
+    const data = content('200k.bin')
+    const Key = 'checksum.bin'
+    const uploads = [[data, { [`Checksum${algorithm}`]: value }]]
+    if (CALCULATED.includes(algorithm)) {
+      uploads.push([data, { ChecksumAlgorithm: algorithm }])
+      // In a trailer.
+      uploads.push([createReadStream(path('200k.bin')), { ChecksumAlgorithm: algorithm }])
+    }
+    for (const [body, more] of uploads) {
+      await put(Key, body, more)
+      const answer = await send('GetObject', { Key, ChecksumMode: 'ENABLED' })
+      equal('checksum', answer[`Checksum${algorithm}`] ?? '-', kept)
+      equal('object', Buffer.from(await answer.Body.transformToByteArray()), data)
+      await send('DeleteObject', { Key })
+    }
+  })
+}
+await attempt('checksum-wrong', async () => {
+  try {
+    await mustRefuse(...table(S3_CHECKSUMS).map(([, algorithm, value]) => () =>
+      put('never.txt', 'x', { [`Checksum${algorithm}`]: value })))
+  } finally {
+    equal('object exists', await exists('never.txt'), false)
+  }
 })
 await attempt('presigned-get', async () => {
   equal('object', await request(await presign('GetObject', { Key: '1m.bin' })), content('1m.bin'))

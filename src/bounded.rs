@@ -6,6 +6,8 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
+use crate::bytes;
+
 /// Up to `N` values of a small type.
 #[derive(Clone, Copy)]
 pub(crate) struct Bounded<T, const N: usize> {
@@ -36,6 +38,18 @@ impl<T: Copy, const N: usize> Bounded<T, N> {
         self.items.get(self.len).copied()
     }
 
+    /// Forgets all values; what they were stays behind until it is overwritten.
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.truncate(0);
+    }
+
+    /// Keeps the first `len` values.
+    #[inline]
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
     #[inline]
     pub(crate) fn as_slice(&self) -> &[T] {
         self.items.get(..self.len).unwrap_or(&self.items)
@@ -49,11 +63,21 @@ impl<T: Copy, const N: usize> Bounded<T, N> {
 }
 
 impl<const N: usize> Bounded<u8, N> {
-    /// A copy of `bytes`, if they fit.
-    pub(crate) fn copy_of(bytes: &[u8]) -> Result<Self, Full> {
+    /// Adds all of these bytes, or none.
+    #[inline]
+    pub(crate) fn extend(&mut self, bytes: &[u8]) -> Result<(), Full> {
+        let end = self.len + bytes.len();
+        bytes::copy(self.items.get_mut(self.len..end).ok_or(Full)?, bytes);
+        self.len = end;
+        Ok(())
+    }
+
+    /// A copy of these bytes, if they fit.
+    #[inline]
+    pub(crate) fn copy_of(from: &[u8]) -> Result<Self, Full> {
         let mut copy = Self::filled_with(0);
-        copy.items.get_mut(..bytes.len()).ok_or(Full)?.copy_from_slice(bytes);
-        copy.len = bytes.len();
+        bytes::copy(copy.items.get_mut(..from.len()).ok_or(Full)?, from);
+        copy.len = from.len();
         Ok(copy)
     }
 }

@@ -10,21 +10,25 @@
 use core::fmt;
 
 use crate::credential::CredentialScope;
-use crate::crypto::{DIGEST_LEN, Sha256, digest_to_hex};
+use crate::crypto::{DIGEST_LEN, Gathering, digest_to_hex};
 use crate::signature::{Signature, SigningKey};
 use crate::time::Timestamp;
 
 /// The hash of no bytes, which stands for the headers that a chunk does not have.
 const EMPTY: &[u8] = b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+/// Room for what is left of a block, three digests, and the padding: the whole rest of a chunk's
+/// string is laid out before it is hashed.
+type StringToSign = Gathering<6>;
+
 /// Where a chain of signatures stands.
 #[derive(Clone)]
 pub(crate) struct Chain {
     key: SigningKey,
     /// The string to sign of a chunk up to the previous signature, hashed under the key.
-    chunk: Sha256,
+    chunk: StringToSign,
     /// The same of the trailers.
-    trailer: Sha256,
+    trailer: StringToSign,
     previous: Signature,
 }
 
@@ -37,12 +41,13 @@ impl Chain {
         seed: Signature,
     ) -> Self {
         let begin = |algorithm: &[u8]| {
-            let mut message = key.start();
+            let mut message: StringToSign = key.start();
             message.update(algorithm);
             message.update(timestamp.as_bytes());
             message.update(b"\n");
-            scope.pieces().into_iter().for_each(|piece| message.update(piece));
+            scope.each_piece(|piece| message.update(piece));
             message.update(b"\n");
+            message.flush();
             message
         };
         let chunk = begin(b"AWS4-HMAC-SHA256-PAYLOAD\n");
@@ -58,7 +63,7 @@ impl Chain {
         message.update(EMPTY);
         message.update(b"\n");
         message.update(&digest_to_hex(data));
-        self.previous = self.key.finish(message);
+        self.previous = self.key.finish(&mut message);
         self.previous
     }
 
@@ -68,7 +73,7 @@ impl Chain {
         message.update(&self.previous.to_hex());
         message.update(b"\n");
         message.update(&digest_to_hex(lines));
-        self.key.finish(message)
+        self.key.finish(&mut message)
     }
 }
 

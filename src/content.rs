@@ -75,15 +75,17 @@ impl ContentSha256 {
     }
 
     /// The text that stands in the header and in the canonical request.
+    #[inline(always)]
     pub(crate) fn text(self) -> Text {
         match self {
             Self::Digest(digest) => Text::Hex(digest_to_hex(&digest)),
-            word => Text::Word(
-                Self::WORDS
-                    .iter()
-                    .find(|(content, _)| *content == word)
-                    .map_or("", |(_, word)| word),
-            ),
+            Self::UnsignedPayload => Text::Word(Self::WORDS[0].1),
+            Self::StreamingSigned => Text::Word(Self::WORDS[1].1),
+            Self::StreamingSignedTrailer => Text::Word(Self::WORDS[2].1),
+            Self::StreamingUnsignedTrailer => Text::Word(Self::WORDS[3].1),
+            Self::StreamingEcdsa => Text::Word(Self::WORDS[4].1),
+            Self::StreamingEcdsaTrailer => Text::Word(Self::WORDS[5].1),
+            Self::StreamingEvents => Text::Word(Self::WORDS[6].1),
         }
     }
 }
@@ -96,6 +98,7 @@ pub(crate) enum Text {
 }
 
 impl Text {
+    #[inline(always)]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Hex(hex) => hex,

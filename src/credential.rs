@@ -9,6 +9,7 @@ use core::fmt;
 use core::str;
 
 use crate::bounded::Bounded;
+use crate::bytes::{self, Marks, Word, others};
 use crate::crypto;
 use crate::time::Date;
 
@@ -121,8 +122,15 @@ impl AccessKeyId {
     /// or a comma.
     pub fn new(text: impl AsRef<[u8]>) -> Result<Self, CredentialError> {
         let text = text.as_ref();
-        check(text, |byte| byte.is_ascii_graphic() && byte != b',')?;
+        Self::check(text)?;
         Ok(Self { text: Bounded::copy_of(text).map_err(|_| CredentialError::TooLong)? })
+    }
+
+    /// Whether this is a name.
+    #[inline]
+    pub(crate) fn check(text: &[u8]) -> Result<(), CredentialError> {
+        check(text, |word| word.is(b','))?;
+        if text.len() > Self::MAX_LEN { Err(CredentialError::TooLong) } else { Ok(()) }
     }
 
     /// The name.
@@ -157,7 +165,7 @@ impl<'a> SessionToken<'a> {
     /// # Errors
     /// [`CredentialError`] if it is empty or has a character other than visible ASCII.
     pub fn new(token: &'a str) -> Result<Self, CredentialError> {
-        check(token.as_bytes(), |byte| byte.is_ascii_graphic())?;
+        check(token.as_bytes(), |_| 0)?;
         Ok(Self(token))
     }
 
@@ -191,30 +199,32 @@ impl CredentialScope<'_> {
     /// Whether region and service can stand in a scope.
     pub(crate) fn check(&self) -> Result<(), CredentialError> {
         for part in [self.region, self.service] {
-            check(part.as_bytes(), |byte| byte.is_ascii_graphic() && byte != b'/' && byte != b',')?;
+            check(part.as_bytes(), |word| word.is(b'/') | word.is(b','))?;
         }
         Ok(())
     }
 
-    /// The scope in pieces that follow each other: `date/region/service/aws4_request`.
-    pub(crate) fn pieces(&self) -> [&[u8]; 7] {
-        [
-            self.date.as_bytes(),
-            b"/",
-            self.region.as_bytes(),
-            b"/",
-            self.service.as_bytes(),
-            b"/",
-            TERMINATOR.as_bytes(),
-        ]
+    /// Hands over the scope in pieces that follow each other: `date/region/service/aws4_request`.
+    #[inline(always)]
+    pub(crate) fn each_piece(&self, mut each: impl FnMut(&[u8])) {
+        each(self.date.as_bytes());
+        each(b"/");
+        each(self.region.as_bytes());
+        each(b"/");
+        each(self.service.as_bytes());
+        each(b"/");
+        each(TERMINATOR.as_bytes());
     }
 }
 
-fn check(text: &[u8], allowed: impl Fn(u8) -> bool) -> Result<(), CredentialError> {
+/// Whether a text holds visible ASCII characters alone, and none that is `forbidden`.
+#[inline(always)]
+fn check(text: &[u8], forbidden: impl Fn(Word) -> Marks) -> Result<(), CredentialError> {
     if text.is_empty() {
         return Err(CredentialError::Empty);
     }
-    if text.iter().all(|byte| allowed(*byte)) { Ok(()) } else { Err(CredentialError::Character) }
+    let bad = |word: Word| others(word.is_in(b'!', b'~')) | forbidden(word);
+    if bytes::none(text, bad) { Ok(()) } else { Err(CredentialError::Character) }
 }
 
 impl fmt::Display for AccessKeyId {

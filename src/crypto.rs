@@ -9,10 +9,12 @@
 use core::fmt;
 
 use sha2::block_api::compress256;
-use zeroize::Zeroize;
 /// What is wiped when it is dropped.
 #[cfg(feature = "tower")]
 pub(crate) use zeroize::Zeroizing as Wiped;
+use zeroize::optimization_barrier;
+
+use crate::bytes::{self, Word, others};
 
 /// Length of a SHA-256 digest in bytes.
 pub(crate) const DIGEST_LEN: usize = 32;
@@ -31,78 +33,137 @@ const INITIAL: [u32; 8] = [
     0x5be0_cd19,
 ];
 
-/// A running SHA-256.
+/// The longest padding but for the length: a bit, and zeros over the rest of a block in which the
+/// length has no room, and over the next up to the length.
+const PADDING: [u8; BLOCK_LEN + 8] = {
+    let mut padding = [0; BLOCK_LEN + 8];
+    padding[0] = 0x80;
+    padding
+};
+
+/// A running SHA-256, for data in large pieces.
+pub(crate) type Sha256 = Gathering<1>;
+
+/// A running SHA-256 that gathers small pieces to `BLOCKS` blocks before it hashes them.
 #[derive(Clone)]
-pub(crate) struct Sha256 {
+pub(crate) struct Gathering<const BLOCKS: usize> {
     state: [u32; 8],
-    /// The bytes of the block that is not yet full.
-    block: [u8; BLOCK_LEN],
-    /// Bytes taken so far, those of `block` included.
-    len: u64,
+    /// What is not hashed yet, `filled` bytes of it; all may be.
+    blocks: [[u8; BLOCK_LEN]; BLOCKS],
+    filled: usize,
+    /// Bytes hashed so far.
+    hashed: u64,
 }
 
 impl Sha256 {
-    pub(crate) const fn new() -> Self {
-        Self { state: INITIAL, block: [0; BLOCK_LEN], len: 0 }
-    }
-
-    /// A hash that has already taken one block, whose result is `state`.
-    const fn after_block(state: [u32; 8]) -> Self {
-        Self { state, block: [0; BLOCK_LEN], len: BLOCK_LEN as u64 }
-    }
-
     pub(crate) fn digest(data: &[u8]) -> [u8; DIGEST_LEN] {
         let mut hash = Self::new();
         hash.update(data);
         hash.finish()
     }
+}
 
-    #[inline]
-    fn filled(&self) -> usize {
-        (self.len % BLOCK_LEN as u64) as usize
+impl<const BLOCKS: usize> Gathering<BLOCKS> {
+    pub(crate) const fn new() -> Self {
+        Self { state: INITIAL, blocks: [[0; BLOCK_LEN]; BLOCKS], filled: 0, hashed: 0 }
     }
 
-    #[inline]
-    pub(crate) fn update(&mut self, mut data: &[u8]) {
-        let filled = self.filled();
-        self.len = self.len.wrapping_add(data.len() as u64);
-        let room = BLOCK_LEN - filled;
-        if data.len() < room {
-            self.block[filled..filled + data.len()].copy_from_slice(data);
-            return;
+    /// A hash that has already taken one block, whose result is `state`.
+    const fn after_block(state: [u32; 8]) -> Self {
+        let blocks = [[0; BLOCK_LEN]; BLOCKS];
+        Self { state, blocks, filled: 0, hashed: BLOCK_LEN as u64 }
+    }
+
+    #[inline(always)]
+    pub(crate) fn update(&mut self, data: &[u8]) {
+        match self.place(data.len()) {
+            Some(place) => bytes::copy(place, data),
+            None => self.overflow(data),
         }
-        if filled != 0 {
-            let (head, rest) = data.split_at(room);
-            self.block[filled..].copy_from_slice(head);
-            compress256(&mut self.state, core::slice::from_ref(&self.block));
+    }
+
+    /// The next `len` bytes, to be written by the caller; `None` if there is no room.
+    #[inline(always)]
+    pub(crate) fn place(&mut self, len: usize) -> Option<&mut [u8]> {
+        let end = self.filled + len;
+        let place = self.blocks.as_flattened_mut().get_mut(self.filled..end)?;
+        self.filled = end;
+        Some(place)
+    }
+
+    /// Takes data for which there is no room.
+    #[inline(never)]
+    fn overflow(&mut self, mut data: &[u8]) {
+        if self.filled != 0 {
+            let (_, room) = self.blocks.as_flattened_mut().split_at_mut(self.filled);
+            let (head, rest) = data.split_at(room.len());
+            room.copy_from_slice(head);
+            compress256(&mut self.state, &self.blocks);
+            self.hashed = self.hashed.wrapping_add((BLOCKS * BLOCK_LEN) as u64);
             data = rest;
         }
         let (blocks, rest) = data.as_chunks::<BLOCK_LEN>();
         if !blocks.is_empty() {
             compress256(&mut self.state, blocks);
+            self.hashed = self.hashed.wrapping_add((blocks.len() * BLOCK_LEN) as u64);
         }
-        self.block[..rest.len()].copy_from_slice(rest);
+        self.blocks.as_flattened_mut()[..rest.len()].copy_from_slice(rest);
+        self.filled = rest.len();
     }
 
-    fn finish_words(mut self) -> [u32; 8] {
-        let filled = self.filled();
-        let bits = self.len.wrapping_mul(8).to_be_bytes();
-        self.block[filled] = 0x80;
-        self.block[filled + 1..].fill(0);
-        if filled + 1 + bits.len() > BLOCK_LEN {
-            compress256(&mut self.state, core::slice::from_ref(&self.block));
-            self.block.fill(0);
+    /// Hashes the blocks that are full. What follows is written while they are worked on.
+    #[inline]
+    pub(crate) fn flush(&mut self) {
+        let full = self.filled / BLOCK_LEN;
+        if let Some(blocks) = self.blocks.get(..full).filter(|blocks| !blocks.is_empty()) {
+            compress256(&mut self.state, blocks);
+            self.hashed = self.hashed.wrapping_add((full * BLOCK_LEN) as u64);
+            self.filled %= BLOCK_LEN;
+            if let Some(rest) = self.blocks.get(full) {
+                self.blocks[0] = *rest;
+            }
         }
-        self.block[BLOCK_LEN - bits.len()..].copy_from_slice(&bits);
-        compress256(&mut self.state, core::slice::from_ref(&self.block));
+    }
+
+    #[inline]
+    fn finish_words(&mut self) -> [u32; 8] {
+        let rest = self.blocks.as_flattened_mut().get_mut(self.filled..);
+        let Some(padding) = rest.and_then(<[u8]>::first_chunk_mut) else {
+            return self.finish_full();
+        };
+        *padding = PADDING;
+        let bits = self.hashed.wrapping_add(self.filled as u64).wrapping_mul(8);
+        let count = (self.filled + 1 + 8).div_ceil(BLOCK_LEN);
+        let blocks = &mut self.blocks[..count];
+        if let Some(last) = blocks.last_mut() {
+            last[BLOCK_LEN - 8..].copy_from_slice(&bits.to_be_bytes());
+        }
+        compress256(&mut self.state, blocks);
         self.state
     }
 
-    pub(crate) fn finish(self) -> [u8; DIGEST_LEN] {
+    /// Finishes where there is no room for the longest padding.
+    #[inline(never)]
+    fn finish_full(&mut self) -> [u32; 8] {
+        self.flush();
+        let mut last = Gathering::<3> {
+            state: self.state,
+            blocks: [[0; BLOCK_LEN]; 3],
+            // Less than a block.
+            filled: self.filled,
+            hashed: self.hashed,
+        };
+        last.blocks[0] = self.blocks[0];
+        last.finish_words()
+    }
+
+    #[inline(always)]
+    pub(crate) fn finish(mut self) -> [u8; DIGEST_LEN] {
         bytes_of(&self.finish_words())
     }
 }
 
+#[inline(always)]
 fn bytes_of(words: &[u32; 8]) -> [u8; DIGEST_LEN] {
     let mut bytes = [0; DIGEST_LEN];
     for (out, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
@@ -137,48 +198,79 @@ impl MacKey {
                 hash.update(part);
             }
             block[..DIGEST_LEN].copy_from_slice(&hash.clone().finish());
-            hash.block.zeroize();
+            wipe(&mut hash.blocks[0]);
         }
-        let key = Self { inner: Self::pad(&block, 0x36), outer: Self::pad(&block, 0x5c) };
-        block.zeroize();
-        key
+        Self::of_block(&mut block)
     }
 
-    fn pad(key: &[u8; BLOCK_LEN], with: u8) -> [u32; 8] {
-        let mut block = key.map(|byte| byte ^ with);
-        let mut state = INITIAL;
-        compress256(&mut state, core::slice::from_ref(&block));
-        block.zeroize();
-        state
+    /// The key whose bytes, filled up with zeros, are this block. The block is wiped.
+    fn of_block(block: &mut [u8; BLOCK_LEN]) -> Self {
+        const INNER: u8 = 0x36;
+        const OUTER: u8 = 0x5c;
+        let (mut inner, mut outer) = (INITIAL, INITIAL);
+        *block = block.map(|byte| byte ^ INNER);
+        compress256(&mut inner, core::slice::from_ref(block));
+        *block = block.map(|byte| byte ^ INNER ^ OUTER);
+        compress256(&mut outer, core::slice::from_ref(block));
+        wipe(block);
+        Self { inner, outer }
+    }
+
+    /// The key that is the code of `message` under this key.
+    pub(crate) fn derive(self, message: &[u8]) -> Self {
+        let mut block = [0; BLOCK_LEN];
+        block[..DIGEST_LEN].copy_from_slice(&self.mac(message));
+        Self::of_block(&mut block)
     }
 
     /// Starts a message.
     #[inline]
-    pub(crate) fn start(&self) -> Sha256 {
-        Sha256::after_block(self.inner)
+    pub(crate) fn start<const BLOCKS: usize>(&self) -> Gathering<BLOCKS> {
+        Gathering::after_block(self.inner)
     }
 
     /// The code of the message that `message`, begun with [`start`](Self::start), has taken.
     #[inline]
-    pub(crate) fn finish(&self, message: Sha256) -> [u8; DIGEST_LEN] {
-        let mut outer = Sha256::after_block(self.outer);
-        outer.update(&message.finish());
-        outer.finish()
+    pub(crate) fn finish<const BLOCKS: usize>(
+        &self,
+        message: &mut Gathering<BLOCKS>,
+    ) -> [u8; DIGEST_LEN] {
+        /// The block behind the outer pad, without the digest that begins it.
+        const BLOCK: [u8; BLOCK_LEN] = {
+            let mut block = [0; BLOCK_LEN];
+            block[DIGEST_LEN] = 0x80;
+            let bits = (8 * (BLOCK_LEN + DIGEST_LEN) as u16).to_be_bytes();
+            block[BLOCK_LEN - 2] = bits[0];
+            block[BLOCK_LEN - 1] = bits[1];
+            block
+        };
+        let mut block = BLOCK;
+        block[..DIGEST_LEN].copy_from_slice(&bytes_of(&message.finish_words()));
+        let mut state = self.outer;
+        compress256(&mut state, core::slice::from_ref(&block));
+        bytes_of(&state)
     }
 
     /// The code of one short message.
     pub(crate) fn mac(&self, message: &[u8]) -> [u8; DIGEST_LEN] {
-        let mut hash = self.start();
+        let mut hash = self.start::<3>();
         hash.update(message);
-        self.finish(hash)
+        self.finish(&mut hash)
     }
 }
 
 impl Drop for MacKey {
     fn drop(&mut self) {
-        self.inner.zeroize();
-        self.outer.zeroize();
+        wipe(&mut self.inner);
+        wipe(&mut self.outer);
     }
+}
+
+/// Overwrites a secret, in a way that is not optimized out.
+#[inline(always)]
+fn wipe<T: Copy + Default, const N: usize>(secret: &mut [T; N]) {
+    *secret = [T::default(); N];
+    optimization_barrier(secret);
 }
 
 /// Whether two digests are equal, in a time that does not depend on where they differ.
@@ -188,6 +280,7 @@ pub(crate) fn constant_time_eq(a: &[u8; DIGEST_LEN], b: &[u8; DIGEST_LEN]) -> bo
 }
 
 /// Lower-case hexadecimal of a digest.
+#[inline]
 pub(crate) fn digest_to_hex(digest: &[u8; DIGEST_LEN]) -> [u8; 2 * DIGEST_LEN] {
     let mut hex = [b'0'; 2 * DIGEST_LEN];
     // Cannot fail: the output is exactly twice as long.
@@ -198,11 +291,13 @@ pub(crate) fn digest_to_hex(digest: &[u8; DIGEST_LEN]) -> [u8; 2 * DIGEST_LEN] {
 /// Reads 64 lower-case hexadecimal digits; the upper-case ones are another text, not signed by any
 /// known client.
 pub(crate) fn digest_from_hex(text: &[u8]) -> Option<[u8; DIGEST_LEN]> {
-    if text.len() != 2 * DIGEST_LEN || text.iter().any(u8::is_ascii_uppercase) {
+    let digits = |word: Word| others(word.is_in(b'0', b'9') | word.is_in(b'a', b'f'));
+    if text.len() != 2 * DIGEST_LEN || !bytes::none(text, digits) {
         return None;
     }
-    // The decoder would take a prefix `0x`; 64 digits that begin so are 62 and too few for it.
-    const_hex::decode_to_array(text).ok()
+    let mut digest = [0; DIGEST_LEN];
+    const_hex::decode_to_slice(text, &mut digest).ok()?;
+    Some(digest)
 }
 
 /// Writes bytes that are known to be ASCII.

@@ -14,6 +14,7 @@ extern crate std;
 
 mod body;
 mod bounded;
+mod bytes;
 mod canonical;
 mod chain;
 #[cfg(feature = "checksums")]
@@ -50,7 +51,7 @@ pub use credential::{
 };
 pub use error::{Error, Family, Hint};
 pub use request::{Header, Limits, Request, RequestError};
-pub use sign::{ContentHeader, Presigned, SignError, Signed, Signer};
+pub use sign::{ContentHeader, Presigned, SignError, Signed, SignedValue, Signer, SignerAt};
 pub use signature::{Signature, SigningKey};
 pub use time::{Date, Timestamp, TimestampError};
 pub use verify::{

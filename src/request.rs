@@ -7,6 +7,8 @@
 
 use core::fmt;
 
+use crate::bytes::{self, Word, others};
+
 /// A request head, exactly as it crossed the wire.
 ///
 /// A field that a framework folded, renamed, added or dropped makes the signature fail: hand over
@@ -115,8 +117,9 @@ impl Default for Limits {
 }
 
 impl<'a> Request<'a> {
-    /// Checks the size of the head and the method.
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), RequestError> {
+    /// Checks the size of the head and the method, and looks at the fields once.
+    #[inline]
+    pub(crate) fn check(&self, limits: &Limits) -> Result<Wire<'a>, RequestError> {
         if self.headers.len() > limits.headers {
             return Err(RequestError::TooManyHeaders);
         }
@@ -127,7 +130,112 @@ impl<'a> Request<'a> {
         if self.method.is_empty() || !self.method.bytes().all(is_token) {
             return Err(RequestError::MethodSyntax);
         }
-        Ok(())
+        Ok(self.look())
+    }
+
+    /// Looks at the fields, whatever their size.
+    pub(crate) fn look(&self) -> Wire<'a> {
+        Wire::new(self.headers)
+    }
+}
+
+/// Fields that this crate knows by name.
+#[derive(Clone, Copy)]
+pub(crate) enum Known {
+    AmzContentSha256,
+    AmzDate,
+    AmzDecodedContentLength,
+    AmzS3SessionToken,
+    AmzSecurityToken,
+    AmzTrailer,
+    Authority,
+    Authorization,
+    ContentEncoding,
+    ContentLength,
+    ContentMd5,
+    ContentType,
+    Date,
+    Host,
+    TransferEncoding,
+}
+
+impl Known {
+    const COUNT: usize = Self::TransferEncoding as usize + 1;
+
+    #[inline(always)]
+    fn of(name: &str) -> Option<Self> {
+        // Few names have the length of another.
+        let candidates: &[(&str, Self)] = match name.len() {
+            4 => &[("host", Self::Host), ("date", Self::Date)],
+            10 => &[("x-amz-date", Self::AmzDate), (":authority", Self::Authority)],
+            11 => &[("content-md5", Self::ContentMd5)],
+            12 => &[("content-type", Self::ContentType)],
+            13 => &[("authorization", Self::Authorization), ("x-amz-trailer", Self::AmzTrailer)],
+            14 => &[("content-length", Self::ContentLength)],
+            16 => &[("content-encoding", Self::ContentEncoding)],
+            17 => &[("transfer-encoding", Self::TransferEncoding)],
+            20 => &[
+                ("x-amz-content-sha256", Self::AmzContentSha256),
+                ("x-amz-security-token", Self::AmzSecurityToken),
+            ],
+            21 => &[("x-amz-s3session-token", Self::AmzS3SessionToken)],
+            28 => &[("x-amz-decoded-content-length", Self::AmzDecodedContentLength)],
+            _ => return None,
+        };
+        let known = candidates
+            .iter()
+            .find(|(known, _)| bytes::lowers_to(name.as_bytes(), known.as_bytes()))?;
+        Some(known.1)
+    }
+}
+
+/// The fields of a request, and what one look at them found.
+#[derive(Clone, Copy)]
+pub(crate) struct Wire<'a> {
+    pub(crate) headers: &'a [Header<'a>],
+    /// Where each known field stands first.
+    first: [u8; Known::COUNT],
+    /// Which of them stand again behind it, by bits.
+    repeated: u32,
+    well_formed: bool,
+    /// Whether names hold letters, digits and `-` alone.
+    pub(crate) usual_names: bool,
+}
+
+impl<'a> Wire<'a> {
+    const NOWHERE: u8 = u8::MAX;
+
+    /// Looks at fields whose number is that of an index; more than [`Limits::MAX_HEADERS`] are
+    /// refused before.
+    pub(crate) fn new(headers: &'a [Header<'a>]) -> Self {
+        let first = [Self::NOWHERE; Known::COUNT];
+        let mut wire = Self { headers, first, repeated: 0, well_formed: true, usual_names: true };
+        for (index, header) in (0..Self::NOWHERE).zip(headers) {
+            let known = Known::of(header.name);
+            let usual = known.is_some() || is_usual(header.name);
+            wire.usual_names &= usual;
+            wire.well_formed &= header.is_well_formed(known, usual);
+            if let Some(known) = known {
+                let first = &mut wire.first[known as usize];
+                if *first == Self::NOWHERE {
+                    *first = index;
+                } else {
+                    wire.repeated |= 1 << known as usize;
+                }
+            }
+        }
+        wire
+    }
+
+    /// Refuses what is no field.
+    pub(crate) const fn check(&self) -> Result<(), RequestError> {
+        if self.well_formed { Ok(()) } else { Err(RequestError::HeaderSyntax) }
+    }
+
+    /// The first field of this name.
+    #[inline]
+    pub(crate) fn first(&self, known: Known) -> Option<&'a Header<'a>> {
+        self.headers.get(usize::from(self.first[known as usize]))
     }
 
     /// The fields with this name, in order.
@@ -138,12 +246,46 @@ impl<'a> Request<'a> {
         self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name))
     }
 
+    pub(crate) fn is_repeated(&self, known: Known) -> bool {
+        self.repeated & 1 << known as usize != 0
+    }
+
     /// The value of a field that may stand once at the most, without the blanks around it.
-    pub(crate) fn single(&self, name: &str) -> Result<Option<&'a [u8]>, RequestError> {
-        let mut fields = self.fields(name);
-        match (fields.next(), fields.next()) {
-            (_, Some(_)) => Err(RequestError::HeaderRepeated),
-            (first, None) => Ok(first.map(|header| trim(header.value))),
+    #[inline]
+    pub(crate) fn single(&self, known: Known) -> Result<Option<&'a [u8]>, RequestError> {
+        if self.is_repeated(known) {
+            return Err(RequestError::HeaderRepeated);
+        }
+        Ok(self.first(known).map(|header| trim(header.value)))
+    }
+}
+
+impl Header<'_> {
+    /// Names are tokens, or HTTP/2's authority; values hold no control character but a tab or a line
+    /// fold (a line end with a blank behind it).
+    #[inline(always)]
+    fn is_well_formed(&self, known: Option<Known>, usual: bool) -> bool {
+        let named = match known {
+            // Pseudo-fields are written in lower case.
+            Some(Known::Authority) => self.name == ":authority",
+            _ => !self.name.is_empty() && (usual || self.name.bytes().all(is_token)),
+        };
+        named && (is_text(self.value) || self.is_folded())
+    }
+
+    /// The same for values with a tab, a line fold or what is not ASCII, as few are.
+    #[inline(never)]
+    fn is_folded(&self) -> bool {
+        let mut rest = self.value;
+        loop {
+            rest = match rest {
+                [] => return true,
+                [b'\t' | b' '..=b'~' | 0x80.., after @ ..] => after,
+                [b'\r', b'\n', b' ' | b'\t', after @ ..] | [b'\n', b' ' | b'\t', after @ ..] => {
+                    after
+                }
+                _ => return false,
+            };
         }
     }
 }
@@ -161,7 +303,8 @@ pub(crate) struct Target<'a> {
 
 impl<'a> Target<'a> {
     pub(crate) fn parse(target: &'a str) -> Result<Self, RequestError> {
-        if target.bytes().any(|byte| byte == b'#' || byte.is_ascii_control()) {
+        let strange = |word: Word| word.is(b'#') | word.is_in(0, b' ' - 1) | word.is(0x7f);
+        if !bytes::none(target.as_bytes(), strange) {
             return Err(RequestError::TargetSyntax);
         }
         let (authority, rest) = if target.starts_with('/') {
@@ -178,9 +321,30 @@ impl<'a> Target<'a> {
             }
             (Some(authority), rest)
         };
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (path, query) = split_once(rest, b'?').unwrap_or((rest, ""));
         Ok(Self { authority, path, query })
     }
+}
+
+/// What stands before and behind the first `separator`, an ASCII character.
+#[inline(always)]
+pub(crate) fn split_once(text: &str, separator: u8) -> Option<(&str, &str)> {
+    let at = bytes::find(text.as_bytes(), separator)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// Whether the value is ASCII without a control character.
+#[inline]
+fn is_text(value: &[u8]) -> bool {
+    bytes::none(value, |word| others(word.is_in(b' ', b'~')))
+}
+
+/// Whether all characters are those that names are made of, as a rule.
+#[inline]
+fn is_usual(name: &str) -> bool {
+    bytes::none(name.as_bytes(), |word| {
+        others(word.is_letter() | word.is_in(b'0', b'9') | word.is(b'-'))
+    })
 }
 
 /// `tchar` of RFC 9110 section 5.6.2.

@@ -10,7 +10,7 @@ use core::fmt;
 
 use crate::credential::{CredentialScope, SecretKey, TERMINATOR};
 use crate::crypto::{
-    DIGEST_LEN, MacKey, Sha256, constant_time_eq, digest_from_hex, digest_to_hex, write_ascii,
+    DIGEST_LEN, Gathering, MacKey, constant_time_eq, digest_from_hex, digest_to_hex, write_ascii,
 };
 
 /// The key that signs and verifies the requests of one access key for one day, region and service.
@@ -46,11 +46,8 @@ impl SigningKey {
             scope.service.as_bytes(),
             TERMINATOR.as_bytes(),
         ];
-        let mut key = MacKey::new(&[b"AWS4", secret.as_bytes()]);
-        for step in steps {
-            key = MacKey::new(&[&key.mac(step)]);
-        }
-        Self(key)
+        let secret = MacKey::new(&[b"AWS4", secret.as_bytes()]);
+        Self(steps.into_iter().fold(secret, |key, step| key.derive(step)))
     }
 
     /// Takes a key that was derived elsewhere, for a party that must not know the secret.
@@ -59,19 +56,19 @@ impl SigningKey {
         Self(MacKey::new(&[key]))
     }
 
-    pub(crate) fn start(&self) -> Sha256 {
+    /// Starts a message, of which so many blocks are gathered before they are hashed.
+    #[inline]
+    pub(crate) fn start<const BLOCKS: usize>(&self) -> Gathering<BLOCKS> {
         self.0.start()
     }
 
-    pub(crate) fn finish(&self, message: Sha256) -> Signature {
+    #[inline]
+    pub(crate) fn finish<const BLOCKS: usize>(&self, message: &mut Gathering<BLOCKS>) -> Signature {
         Signature(self.0.finish(message))
     }
 }
 
 impl Signature {
-    /// What stands where a signature will be.
-    pub(crate) const NONE: Self = Self([0; DIGEST_LEN]);
-
     /// Length of the wire form in bytes.
     pub(crate) const HEX_LEN: usize = 2 * DIGEST_LEN;
 

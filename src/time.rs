@@ -52,14 +52,9 @@ impl Timestamp {
         let [y0, y1, y2, y3, o0, o1, d0, d1, b'T', h0, h1, m0, m1, s0, s1, b'Z'] = *text else {
             return Err(TimestampError);
         };
-        Self::from_parts(
-            number(&[y0, y1, y2, y3])?,
-            number(&[o0, o1])?,
-            number(&[d0, d1])?,
-            number(&[h0, h1])?,
-            number(&[m0, m1])?,
-            number(&[s0, s1])?,
-        )
+        let date = day([y0, y1, y2, y3], [o0, o1], [d0, d1])?;
+        let unix = seconds(date, [h0, h1], [m0, m1], [s0, s1])?;
+        Ok(Self { unix, text: *text })
     }
 
     /// Reads the date of an HTTP `Date` field: the basic form above or an IMF-fixdate (RFC 9110
@@ -103,50 +98,29 @@ impl Timestamp {
             return Err(TimestampError);
         };
         let month = match &[o0, o1, o2] {
-            b"Jan" => 1,
-            b"Feb" => 2,
-            b"Mar" => 3,
-            b"Apr" => 4,
-            b"May" => 5,
-            b"Jun" => 6,
-            b"Jul" => 7,
-            b"Aug" => 8,
-            b"Sep" => 9,
-            b"Oct" => 10,
-            b"Nov" => 11,
-            b"Dec" => 12,
+            b"Jan" => *b"01",
+            b"Feb" => *b"02",
+            b"Mar" => *b"03",
+            b"Apr" => *b"04",
+            b"May" => *b"05",
+            b"Jun" => *b"06",
+            b"Jul" => *b"07",
+            b"Aug" => *b"08",
+            b"Sep" => *b"09",
+            b"Oct" => *b"10",
+            b"Nov" => *b"11",
+            b"Dec" => *b"12",
             _ => return Err(TimestampError),
         };
         // The weekday says nothing that the date does not; a published suite has a wrong one.
         if !matches!(&[w0, w1, w2], b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun") {
             return Err(TimestampError);
         }
-        Self::from_parts(
-            number(&[y0, y1, y2, y3])?,
-            month,
-            number(&[d0, d1])?,
-            number(&[h0, h1])?,
-            number(&[m0, m1])?,
-            number(&[s0, s1])?,
-        )
-    }
-
-    fn from_parts(
-        year: u16,
-        month: u16,
-        day: u16,
-        hour: u16,
-        minute: u16,
-        second: u16,
-    ) -> Result<Self, TimestampError> {
-        let small = |value: u16| u8::try_from(value).map_err(|_| TimestampError);
-        let month = Month::try_from(small(month)?).map_err(|_| TimestampError)?;
-        let date = time::Date::from_calendar_date(i32::from(year), month, small(day)?)
-            .map_err(|_| TimestampError)?;
-        let time = time::Time::from_hms(small(hour)?, small(minute)?, small(second)?)
-            .map_err(|_| TimestampError)?;
-        let unix = OffsetDateTime::new_in_offset(date, time, UtcOffset::UTC).unix_timestamp();
-        Ok(Self { unix, text: basic(year, u8::from(month), date.day(), time.as_hms()) })
+        let date = day([y0, y1, y2, y3], month, [d0, d1])?;
+        let unix = seconds(date, [h0, h1], [m0, m1], [s0, s1])?;
+        let [o0, o1] = month;
+        let text = [y0, y1, y2, y3, o0, o1, d0, d1, b'T', h0, h1, m0, m1, s0, s1, b'Z'];
+        Ok(Self { unix, text })
     }
 
     /// The instant `seconds` after 1970-01-01T00:00:00Z; `None` outside the years 0 to 9999.
@@ -224,15 +198,8 @@ impl Date {
     pub fn parse(text: impl AsRef<[u8]>) -> Result<Self, TimestampError> {
         let text: &[u8; Self::LEN] = text.as_ref().try_into().map_err(|_| TimestampError)?;
         let [y0, y1, y2, y3, o0, o1, d0, d1] = *text;
-        let midnight = Timestamp::from_parts(
-            number(&[y0, y1, y2, y3])?,
-            number(&[o0, o1])?,
-            number(&[d0, d1])?,
-            0,
-            0,
-            0,
-        )?;
-        Ok(midnight.date())
+        day([y0, y1, y2, y3], [o0, o1], [d0, d1])?;
+        Ok(Self { text: *text })
     }
 
     pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
@@ -240,11 +207,30 @@ impl Date {
     }
 }
 
-fn number(digits: &[u8]) -> Result<u16, TimestampError> {
-    digits.iter().try_fold(0u16, |value, digit| match digit {
-        b'0'..=b'9' => Ok(value * 10 + u16::from(digit - b'0')),
-        _ => Err(TimestampError),
-    })
+/// A real day.
+fn day(year: [u8; 4], month: [u8; 2], day: [u8; 2]) -> Result<time::Date, TimestampError> {
+    let [y0, y1, y2, y3] = year;
+    let year = i32::from(number([y0, y1])?) * 100 + i32::from(number([y2, y3])?);
+    let month = Month::try_from(number(month)?).map_err(|_| TimestampError)?;
+    time::Date::from_calendar_date(year, month, number(day)?).map_err(|_| TimestampError)
+}
+
+/// Seconds from 1970 to a time of that day.
+fn seconds(
+    date: time::Date,
+    hour: [u8; 2],
+    minute: [u8; 2],
+    second: [u8; 2],
+) -> Result<i64, TimestampError> {
+    let time = time::Time::from_hms(number(hour)?, number(minute)?, number(second)?);
+    let time = time.map_err(|_| TimestampError)?;
+    Ok(OffsetDateTime::new_in_offset(date, time, UtcOffset::UTC).unix_timestamp())
+}
+
+/// A number of two digits.
+fn number([tens, ones]: [u8; 2]) -> Result<u8, TimestampError> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    if tens > 9 || ones > 9 { Err(TimestampError) } else { Ok(10 * tens + ones) }
 }
 
 fn basic(year: u16, month: u8, day: u8, (h, m, s): (u8, u8, u8)) -> [u8; Timestamp::LEN] {

@@ -6,25 +6,26 @@ use std::fs;
 use std::path::Path;
 
 /// Room and layer.
-const LAYERS: [(&str, u8); 18] = [
-    ("bounded", 0),
-    ("crypto", 0),
+const LAYERS: [(&str, u8); 19] = [
+    ("bytes", 0),
+    ("bounded", 1),
+    ("crypto", 1),
     ("time", 0),
-    ("content", 1),
-    ("credential", 1),
+    ("content", 2),
+    ("credential", 2),
     ("request", 1),
-    ("signature", 2),
-    ("canonical", 3),
-    ("chain", 3),
-    ("checksum", 1),
-    ("chunked", 4),
-    ("body", 5),
-    ("sign", 6),
-    ("verify", 6),
-    ("error", 7),
-    ("http", 8),
-    ("tower", 9),
-    ("lib", 10),
+    ("signature", 3),
+    ("canonical", 4),
+    ("chain", 4),
+    ("checksum", 2),
+    ("chunked", 5),
+    ("body", 6),
+    ("sign", 7),
+    ("verify", 7),
+    ("error", 8),
+    ("http", 9),
+    ("tower", 10),
+    ("lib", 11),
 ];
 
 #[test]

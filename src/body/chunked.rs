@@ -4,7 +4,7 @@
 use super::{BodyError, Event, Fed, Pending, VerifiedBody};
 use crate::chain::Chain;
 use crate::chunked::{
-    Announced, Deframer, Frame, MIN_CHUNK, Received, Signatures, TRAILER_SIGNATURE,
+    Announced, Announcement, Deframer, Frame, MIN_CHUNK, Received, Signatures, TRAILER_SIGNATURE,
 };
 use crate::crypto::Sha256;
 use crate::signature::Signature;
@@ -17,7 +17,7 @@ pub(super) struct Chunked {
     /// The signature that the chunk being read has to have.
     signature: Option<Signature>,
     hash: Sha256,
-    rules: ChunkRules,
+    rules: ChunkRules<Announced>,
     /// Data of the object so far, and how much of it is covered.
     decoded: u64,
     /// Chunks so far, and the size of the last one.
@@ -28,13 +28,13 @@ pub(super) struct Chunked {
     trailers_signed: bool,
 }
 
-/// What a head says of a body in frames.
+/// What a head says of a body in frames. `A` holds the trailers that it announces.
 #[derive(Clone, Copy)]
-pub(crate) struct ChunkRules {
+pub(crate) struct ChunkRules<A> {
     pub(crate) signed: bool,
     /// Whether trailers come, and are signed where chunks are.
     pub(crate) trailers: bool,
-    pub(crate) announced: Announced,
+    pub(crate) announced: A,
     pub(crate) decoded_len: u64,
     pub(crate) minimum: ChunkMinimum,
 }
@@ -50,7 +50,10 @@ pub enum ChunkMinimum {
 }
 
 impl Chunked {
-    pub(super) fn new(rules: ChunkRules, chain: Option<Chain>) -> Self {
+    pub(super) fn new(rules: ChunkRules<Announcement<'_>>, chain: Option<Chain>) -> Self {
+        let ChunkRules { signed, trailers, announced, decoded_len, minimum } = rules;
+        let announced = announced.names();
+        let rules = ChunkRules { signed, trailers, announced, decoded_len, minimum };
         let signatures = if rules.signed { Signatures::Demanded } else { Signatures::Refused };
         Self {
             frames: Deframer::new(signatures),

@@ -15,7 +15,7 @@ mod escrow;
 use core::fmt;
 
 use crate::chain::Chain;
-use crate::chunked::{FrameError, Received, TrailerError, Trailers};
+use crate::chunked::{Announcement, FrameError, Received, TrailerError, Trailers};
 use crate::crypto::{DIGEST_LEN, Sha256};
 
 pub use chunked::ChunkMinimum;
@@ -81,12 +81,12 @@ enum Mode {
 
 /// What the body is bound by, as the claim says.
 #[derive(Clone, Copy)]
-pub(crate) enum Binding {
+pub(crate) enum Binding<'r> {
     Digest([u8; DIGEST_LEN]),
     Whole { declared: [u8; DIGEST_LEN], computed: [u8; DIGEST_LEN], len: u64 },
     UnsignedWhole { len: u64 },
     Unsigned,
-    Chunked(ChunkRules),
+    Chunked(ChunkRules<Announcement<'r>>),
 }
 
 /// How much of the input was taken, and what it was.
@@ -210,7 +210,7 @@ pub enum BodyError {
 
 impl BodyVerifier {
     /// `chain` begins at the head's signature; it is there where chunks are signed.
-    pub(crate) fn new(binding: Binding, announced: Option<u64>, chain: Option<Chain>) -> Self {
+    pub(crate) fn new(binding: Binding<'_>, announced: Option<u64>, chain: Option<Chain>) -> Self {
         let (mode, len) = match binding {
             Binding::Digest(declared) => (Mode::Digest { declared, hash: Sha256::new() }, 0),
             Binding::Whole { declared, computed, len } => (Mode::Whole { declared, computed }, len),
@@ -494,7 +494,7 @@ mod tests {
     const BODY: &[u8] = b"Welcome to Amazon S3.";
 
     fn run<'a>(
-        binding: Binding,
+        binding: Binding<'_>,
         announced: Option<u64>,
         pieces: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<(u64, bool), BodyError> {

@@ -8,6 +8,7 @@
 //! RFC 3986 sections 2.1 and 2.3.
 
 use super::Sink;
+use crate::bytes::{self, Word, others};
 use crate::request::RequestError;
 
 /// What a bare `+` in a query means. Clients disagree; S3 and most of its look-alikes read a blank.
@@ -30,8 +31,23 @@ pub(super) enum Part {
 }
 
 impl Part {
+    #[inline(always)]
     const fn keeps(self, byte: u8) -> bool {
-        is_unreserved(byte) || (matches!(self, Self::Path) && byte == b'/')
+        is_unreserved(byte) | (matches!(self, Self::Path) & (byte == b'/'))
+    }
+
+    /// How many bytes at the front stay.
+    #[inline(always)]
+    fn kept(self, text: &[u8]) -> usize {
+        let changes = |word: Word| {
+            // `-`, `.`, `/` and the digits follow each other.
+            let kept = word.is_letter() | word.is_in(b'-', b'9') | word.is(b'_') | word.is(b'~');
+            match self {
+                Self::Path => others(kept),
+                Self::Query(_) => others(kept) | word.is(b'/'),
+            }
+        };
+        bytes::position(text, changes).unwrap_or(text.len())
     }
 
     const fn plus(self) -> PlusSign {
@@ -54,19 +70,38 @@ static UNRESERVED: [bool; 256] = {
     table
 };
 
+/// Values of upper-case hexadecimal digits, by byte; of all others a value that is none.
+static DIGITS: [u8; 256] = {
+    let mut table = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[UPPER[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
+
+const UPPER: &[u8; 16] = b"0123456789ABCDEF";
+
 pub(super) const fn is_unreserved(byte: u8) -> bool {
     UNRESERVED[byte as usize]
 }
 
 /// Whether encoding would change nothing: a text of unreserved characters.
 pub(crate) fn is_plain(text: &str) -> bool {
-    text.bytes().all(is_unreserved)
+    Part::Query(PlusSign::Literal).kept(text.as_bytes()) == text.len()
+}
+
+/// Whether decoding and encoding would change nothing.
+#[inline]
+pub(super) fn is_canonical(raw: &[u8], part: Part) -> bool {
+    canonical_run(raw, part) == raw.len()
 }
 
 /// Refuses a `%` without two hexadecimal digits.
 pub(super) fn check_escapes(raw: &str) -> Result<(), RequestError> {
     let mut rest = raw.as_bytes();
-    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+    while let Some(at) = bytes::find(rest, b'%') {
         match rest.get(at..) {
             Some([_, high, low, after @ ..]) if value_of(*high, *low).is_some() => rest = after,
             _ => return Err(RequestError::EscapeSyntax),
@@ -98,8 +133,7 @@ pub(super) fn recode(raw: &[u8], part: Part, sink: &mut impl Sink) {
 pub(super) fn encode(raw: &[u8], part: Part, sink: &mut impl Sink) {
     let mut rest = raw;
     loop {
-        let run = rest.iter().take_while(|byte| part.keeps(**byte)).count();
-        let (kept, tail) = rest.split_at(run);
+        let (kept, tail) = rest.split_at(part.kept(rest));
         if !kept.is_empty() {
             sink.put(kept);
         }
@@ -111,29 +145,25 @@ pub(super) fn encode(raw: &[u8], part: Part, sink: &mut impl Sink) {
 
 /// Length of the prefix that decoding and encoding would not change.
 fn canonical_run(raw: &[u8], part: Part) -> usize {
-    let mut rest = raw;
+    let (_, mut rest) = raw.split_at(part.kept(raw));
     loop {
-        match rest {
-            [byte, after @ ..] if part.keeps(*byte) => rest = after,
-            [b'%', high, low, after @ ..] => match value_of(*high, *low) {
-                Some(byte)
-                    if !part.keeps(byte)
-                        && !high.is_ascii_lowercase()
-                        && !low.is_ascii_lowercase() =>
-                {
-                    rest = after;
-                }
-                _ => break,
-            },
-            _ => break,
-        }
+        rest = match rest {
+            [byte, after @ ..] if part.keeps(*byte) => after,
+            [b'%', high, low, after @ ..] if needs_escape(*high, *low, part) => after,
+            _ => return raw.len() - rest.len(),
+        };
     }
-    raw.len() - rest.len()
+}
+
+/// Whether these are upper-case digits of a byte that has to be escaped.
+#[inline(always)]
+fn needs_escape(high: u8, low: u8, part: Part) -> bool {
+    let (high, low) = (DIGITS[usize::from(high)], DIGITS[usize::from(low)]);
+    (high | low) < 16 && !part.keeps(high << 4 | low)
 }
 
 fn put_escaped(byte: u8, sink: &mut impl Sink) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    sink.put(&[b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    sink.put(&[b'%', UPPER[usize::from(byte >> 4)], UPPER[usize::from(byte & 15)]]);
 }
 
 fn value_of(high: u8, low: u8) -> Option<u8> {
@@ -164,6 +194,16 @@ impl<'a> Decoded<'a> {
 
     pub(crate) const fn of_query(raw: &'a str, plus: PlusSign) -> Self {
         Self { rest: raw.as_bytes(), plus }
+    }
+}
+
+impl<'a> Decoded<'a> {
+    /// The bytes at the front that stand for themselves.
+    pub(crate) fn literal(&mut self) -> &'a [u8] {
+        let end = bytes::position(self.rest, |word| word.is(b'%') | word.is(b'+'));
+        let (literal, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        self.rest = rest;
+        literal
     }
 }
 

@@ -10,34 +10,35 @@
 use core::cmp::Ordering;
 
 use super::Sink;
+use super::added::{Added, Additions};
 use crate::bounded::Bounded;
-use crate::request::{Header, Limits, RequestError, is_token, trim};
+use crate::bytes::{self, Word, others};
+use crate::request::{Header, Known, Limits, RequestError, Wire, is_token, split_once, trim};
 
-/// The most fields that a signer adds: date, digest, token, and of a streamed body its coding, length
-/// and trailers.
-const MAX_ADDED: usize = 6;
-
-const MAX_FIELDS: usize = Limits::MAX_HEADERS + MAX_ADDED;
+const MAX_FIELDS: usize = Limits::MAX_HEADERS + Added::COUNT;
 
 /// Fields in canonical order: by name, those of one name as they came.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a> {
     wire: &'a [Header<'a>],
     /// Fields that are signed with those of the wire but do not stand there yet.
-    added: Bounded<Header<'a>, MAX_ADDED>,
-    /// Indices of `wire`, followed by those of `added`.
-    order: Bounded<u8, MAX_FIELDS>,
+    added: Option<&'a Additions<'a>>,
+    order: Order,
+    /// The list of names, if it came along in its canonical form.
+    list: Option<&'a str>,
 }
 
 /// An order of fields, without the fields.
 #[derive(Clone, Copy)]
-pub(crate) struct Order(Bounded<u8, MAX_FIELDS>);
-
-impl Order {
-    pub(crate) const EMPTY: Self = Self(Bounded::filled_with(0));
+pub(crate) struct Order {
+    /// Indices of those of the wire, and behind them those of what is added.
+    indices: Bounded<u8, MAX_FIELDS>,
+    /// Whether a name stands more than once.
+    repeats: bool,
 }
 
 /// The name under which a field is signed: HTTP/2's authority is the host.
+#[inline(always)]
 pub(crate) fn canonical_name(name: &str) -> &str {
     if name == ":authority" { "host" } else { name }
 }
@@ -52,107 +53,52 @@ pub(crate) enum CoverageError {
 }
 
 impl<'a> Fields<'a> {
-    const NOTHING: Header<'static> = Header { name: "", value: b"" };
-
-    /// No fields.
-    pub(crate) const EMPTY: Self = Self {
-        wire: &[],
-        added: Bounded::filled_with(Self::NOTHING),
-        order: Bounded::filled_with(0),
-    };
-
     /// Checks and sorts the fields of a request, and finds the one host.
-    pub(crate) fn collect(
-        wire: &'a [Header<'a>],
+    #[inline(always)]
+    pub(crate) fn collect(wire: &Wire<'a>, authority: Option<&str>) -> Result<Self, RequestError> {
+        Self::collect_some(wire, authority, |_| true, None)
+    }
+
+    /// The same for the fields that `is_signed` picks, and those that will be added to them.
+    #[inline(always)]
+    pub(crate) fn collect_some(
+        wire: &Wire<'a>,
         authority: Option<&str>,
+        is_signed: impl Fn(&str) -> bool,
+        added: Option<&'a Additions<'a>>,
     ) -> Result<Self, RequestError> {
-        let mut fields = Self { wire, ..Self::EMPTY };
-        for (index, header) in wire.iter().enumerate() {
-            check(header)?;
-            let index = u8::try_from(index).map_err(|_| RequestError::TooManyHeaders)?;
-            fields.order.push(index).map_err(|_| RequestError::TooManyHeaders)?;
+        wire.check()?;
+        let one_host = settle_host(wire, authority)?;
+        let wire = wire.headers;
+        let picked = |header: &Header<'_>| {
+            is_signed(header.name) && (one_host || header.name != ":authority")
+        };
+        let mut order = Order { indices: Bounded::filled_with(0), repeats: false };
+        let mut keys = Keys::filled_with(0);
+        for (index, header) in (0..).zip(wire) {
+            if picked(header) {
+                order.insert(index, &mut keys, |index| name_of(wire, index));
+            }
         }
-        fields.sort();
-        fields.settle_host(authority)?;
-        Ok(fields)
+        for added in added.into_iter().flat_map(Additions::iter) {
+            let index = wire.len() as u8 + added as u8;
+            order.insert(index, &mut keys, |index| name_of(wire, index));
+        }
+        order.sort_many(|index| name_of(wire, index));
+        Ok(Self { wire, added, order, list: None })
     }
 
     /// Fields that were collected before, in the order found then.
-    pub(crate) fn in_order(
+    pub(crate) const fn in_order(
         wire: &'a [Header<'a>],
-        added: impl IntoIterator<Item = Header<'a>>,
+        added: Option<&'a Additions<'a>>,
         order: Order,
     ) -> Self {
-        let mut fields = Self { wire, order: order.0, ..Self::EMPTY };
-        for header in added {
-            // There is room: as many were added when the order was made.
-            let _ = fields.added.push(header);
-        }
-        fields
+        Self { wire, added, order, list: None }
     }
 
     pub(crate) const fn order(&self) -> Order {
-        Order(self.order)
-    }
-
-    /// Adds a field that the request will carry.
-    pub(crate) fn add(&mut self, header: Header<'a>) -> Result<(), RequestError> {
-        let index = self.wire.len() + self.added.as_slice().len();
-        let index = u8::try_from(index).map_err(|_| RequestError::TooManyHeaders)?;
-        self.added.push(header).map_err(|_| RequestError::TooManyHeaders)?;
-        self.order.push(index).map_err(|_| RequestError::TooManyHeaders)?;
-        self.sort();
-        Ok(())
-    }
-
-    fn sort(&mut self) {
-        let (wire, added) = (self.wire, self.added);
-        let order = |a: &u8, b: &u8| {
-            let name = |index| field(wire, added.as_slice(), index).name;
-            compare_names(name(*a), name(*b)).then(a.cmp(b))
-        };
-        let indices = self.order.as_mut_slice();
-        if !indices.is_sorted_by(|a, b| order(a, b).is_lt()) {
-            indices.sort_unstable_by(order);
-        }
-    }
-
-    /// One `host`, given by one field or by a field and `:authority` alike, is kept.
-    fn settle_host(&mut self, authority: Option<&str>) -> Result<(), RequestError> {
-        let mut hosts = self.fields("host").map(|header| (header.name, trim(header.value)));
-        let (first, second, third) = (hosts.next(), hosts.next(), hosts.next());
-        drop(hosts);
-        if third.is_some() {
-            return Err(RequestError::HeaderRepeated);
-        }
-        let Some((name, host)) = first else { return Err(RequestError::HostMissing) };
-        if let Some((other_name, other)) = second {
-            if (name == ":authority") == (other_name == ":authority") {
-                return Err(RequestError::HeaderRepeated);
-            }
-            if !host.eq_ignore_ascii_case(other) {
-                return Err(RequestError::HostConflict);
-            }
-            self.retain(|header| header.name != ":authority");
-        }
-        match authority {
-            Some(authority) if !authority.as_bytes().eq_ignore_ascii_case(host) => {
-                Err(RequestError::HostConflict)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Drops the fields that are not signed.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&Header<'a>) -> bool) {
-        let mut kept = Bounded::filled_with(0);
-        for index in self.order.as_slice() {
-            if keep(&self.field(*index)) {
-                // There is room: no more are kept than were there.
-                let _ = kept.push(*index);
-            }
-        }
-        self.order = kept;
+        self.order
     }
 
     /// Leaves the fields that `signed` names, if they cover what must be covered: every name has
@@ -161,148 +107,257 @@ impl<'a> Fields<'a> {
     /// Both sides are sorted, so one walk over both answers all three questions.
     pub(crate) fn select(
         &mut self,
-        signed: SignedHeaders<'_>,
+        signed: SignedHeaders<'a>,
         must_sign: impl Fn(&str) -> bool,
     ) -> Result<(), CoverageError> {
-        let mut kept = Bounded::filled_with(0);
         let mut left_out = Ok(());
-        let mut indices = self.order.as_slice().iter().copied().peekable();
-        let mut leave_out = |index| {
-            if must_sign(canonical_name(field(self.wire, self.added.as_slice(), index).name)) {
-                left_out = Err(CoverageError::Unsigned);
+        let mut kept = 0;
+        let mut list = Some(signed.list.as_bytes());
+        let mut before = None;
+        for nth in 0..self.order.indices.as_slice().len() {
+            let Some(index) = self.order.indices.as_slice().get(nth).copied() else { break };
+            let name = name_of(self.wire, index);
+            if let Some(behind) = list.and_then(|list| behind_name(list, name)) {
+                list = behind;
+            } else if !self.is_repetition(before, name) {
+                if must_sign(name) {
+                    left_out = Err(CoverageError::Unsigned);
+                }
+                continue;
             }
-        };
-        for name in signed.names() {
-            let compared = |index: &u8| {
-                compare_names(field(self.wire, self.added.as_slice(), *index).name, name)
-            };
-            while let Some(index) = indices.next_if(|index| compared(index).is_lt()) {
-                leave_out(index);
+            // No more are kept than were there.
+            if let Some(place) = self.order.indices.as_mut_slice().get_mut(kept) {
+                *place = index;
             }
-            let before = kept.as_slice().len();
-            while let Some(index) = indices.next_if(|index| compared(index).is_eq()) {
-                // There is room: no more are kept than were there.
-                let _ = kept.push(index);
-            }
-            if kept.as_slice().len() == before {
-                return Err(CoverageError::Missing);
-            }
+            kept += 1;
+            before = Some(name);
         }
-        indices.for_each(leave_out);
+        // A name that is passed over is not met again.
+        if list.is_some() {
+            return Err(CoverageError::Missing);
+        }
         left_out?;
-        self.order = kept;
+        self.order.indices.truncate(kept);
+        self.list = signed.canonical();
         Ok(())
     }
 
-    fn field(&self, index: u8) -> Header<'a> {
-        field(self.wire, self.added.as_slice(), index)
+    /// All fields of the wire in canonical order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a Header<'a>> + '_ {
+        let indices = self.order.indices.as_slice().iter();
+        indices.filter_map(|index| self.wire.get(usize::from(*index)))
     }
 
-    /// All fields in canonical order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Header<'a>> + '_ {
-        self.order.as_slice().iter().map(|index| self.field(*index))
-    }
-
-    /// The fields of one name, in the order they came.
+    /// The fields of the wire with one name, in the order they came.
     pub(crate) fn fields<'s>(
         &'s self,
         name: &'s str,
-    ) -> impl Iterator<Item = Header<'a>> + use<'s, 'a> {
+    ) -> impl Iterator<Item = &'a Header<'a>> + use<'s, 'a> {
         self.iter().filter(move |header| canonical_name(header.name).eq_ignore_ascii_case(name))
-    }
-
-    /// The fields, one group for each name.
-    fn groups(&self) -> impl Iterator<Item = &[u8]> {
-        self.order
-            .as_slice()
-            .chunk_by(|a, b| compare_names(self.field(*a).name, self.field(*b).name).is_eq())
     }
 
     /// The names in canonical order, each once, in the case they came in.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> {
-        let first =
-            |group: &[u8]| group.first().map(|index| canonical_name(self.field(*index).name));
-        self.groups().filter_map(first)
+        let mut before = None;
+        self.order.indices.as_slice().iter().filter_map(move |index| {
+            let name = name_of(self.wire, *index);
+            (!self.is_repetition(before.replace(name), name)).then_some(name)
+        })
+    }
+
+    /// Whether a field belongs to the line of the one before it.
+    #[inline(always)]
+    fn is_repetition(&self, before: Option<&str>, name: &str) -> bool {
+        self.order.repeats && before.is_some_and(|before| compare_names(before, name).is_eq())
     }
 
     /// Puts a line for each name.
+    #[inline(always)]
     pub(super) fn put_lines(&self, sink: &mut impl Sink) {
-        for group in self.groups() {
-            for (nth, index) in group.iter().enumerate() {
-                let header = self.field(*index);
-                if nth == 0 {
-                    put_name(header.name, sink);
+        if self.order.repeats {
+            return self.put_joined(sink);
+        }
+        for index in self.order.indices.as_slice() {
+            match (self.wire.get(usize::from(*index)), self.added) {
+                (Some(header), _) => {
+                    sink.put_lower(canonical_name(header.name).as_bytes());
                     sink.put(b":");
-                } else {
-                    sink.put(b",");
+                    put_value(header.value, sink);
                 }
-                put_value(header.value, sink);
+                (None, Some(additions)) => {
+                    let added = Added::of(self.wire.len(), *index);
+                    sink.put(added.name().as_bytes());
+                    sink.put(b":");
+                    additions.put(added, sink);
+                }
+                (None, None) => {}
             }
             sink.put(b"\n");
         }
     }
 
-    /// Puts the list of names.
-    pub(crate) fn put_names(&self, separator: Separator, sink: &mut impl Sink) {
-        let mut between: &[u8] = b"";
-        for group in self.groups() {
-            if let [first, ..] = group {
-                sink.put(between);
-                put_name(self.field(*first).name, sink);
-                between = separator.as_bytes();
+    /// Puts a line for each name, where fields have to be joined.
+    #[inline(never)]
+    fn put_joined(&self, sink: &mut impl Sink) {
+        let mut before = None;
+        for index in self.order.indices.as_slice() {
+            let name = name_of(self.wire, *index);
+            if self.is_repetition(before, name) {
+                sink.put(b",");
+            } else {
+                if before.is_some() {
+                    sink.put(b"\n");
+                }
+                sink.put_lower(name.as_bytes());
+                sink.put(b":");
             }
+            match (self.wire.get(usize::from(*index)), self.added) {
+                (Some(header), _) => put_value(header.value, sink),
+                (None, Some(added)) => added.put(Added::of(self.wire.len(), *index), sink),
+                (None, None) => {}
+            }
+            before = Some(name);
+        }
+        sink.put(b"\n");
+    }
+
+    /// Puts the list of names.
+    #[inline(always)]
+    pub(crate) fn put_names(&self, separator: Separator, sink: &mut impl Sink) {
+        if let (Some(list), Separator::Semicolon) = (self.list, separator) {
+            return sink.put(list.as_bytes());
+        }
+        let mut before = None;
+        for index in self.order.indices.as_slice() {
+            let name = name_of(self.wire, *index);
+            if self.is_repetition(before, name) {
+                continue;
+            }
+            if before.is_some() {
+                sink.put(separator.as_bytes());
+            }
+            sink.put_lower(name.as_bytes());
+            before = Some(name);
         }
     }
 }
 
-fn field<'a>(wire: &[Header<'a>], added: &[Header<'a>], index: u8) -> Header<'a> {
-    let index = usize::from(index);
-    let header = wire.get(index).or_else(|| added.get(index.checked_sub(wire.len())?));
-    header.copied().unwrap_or(Fields::NOTHING)
+impl Order {
+    /// That of no fields.
+    #[cfg(test)]
+    pub(super) const EMPTY: Self = Self { indices: Bounded::filled_with(0), repeats: false };
+
+    /// Puts a field to its place among those before it; fields of one name stay as they come.
+    #[inline(always)]
+    fn insert<'n>(&mut self, index: u8, keys: &mut Keys, name_of: impl Fn(u8) -> &'n str) {
+        let name = name_of(index);
+        let key = key(name.as_bytes());
+        // There is room: it is that of all fields.
+        let _ = self.indices.push(index);
+        if keys.push(key).is_err() {
+            return;
+        }
+        // Most come in order.
+        let (keys, indices) = (keys.as_mut_slice(), self.indices.as_mut_slice());
+        let mut at = keys.len().min(indices.len()) - 1;
+        while at > 0 && keys[at - 1] >= key {
+            if keys[at - 1] == key {
+                let compared = compare_names(name_of(indices[at - 1]), name);
+                self.repeats |= compared.is_eq();
+                if compared.is_le() {
+                    break;
+                }
+            }
+            (keys[at], indices[at]) = (keys[at - 1], indices[at - 1]);
+            at -= 1;
+        }
+        (keys[at], indices[at]) = (key, index);
+    }
+
+    /// Sorts fields of which there are too many to be put to their places one by one.
+    fn sort_many<'n>(&mut self, name_of: impl Fn(u8) -> &'n str) {
+        let indices = self.indices.as_mut_slice();
+        if indices.len() > FEW {
+            let order = |a: &u8, b: &u8| compare_names(name_of(*a), name_of(*b)).then(a.cmp(b));
+            indices.sort_unstable_by(order);
+            self.repeats = true;
+        }
+    }
 }
 
-/// Names are tokens, or HTTP/2's authority; values hold no control character but a tab or a line
-/// fold (a line end with a blank behind it).
-fn check(header: &Header<'_>) -> Result<(), RequestError> {
-    let named = !header.name.is_empty() && header.name.bytes().all(is_token);
-    if !named && header.name != ":authority" {
-        return Err(RequestError::HeaderSyntax);
+/// As many fields as most requests have.
+const FEW: usize = 32;
+
+/// The keys of few fields, in their order.
+type Keys = Bounded<u64, FEW>;
+
+/// One `host`, given by one field or by a field and `:authority` alike. Whether `:authority` is the
+/// one that counts, if there is one.
+fn settle_host(wire: &Wire<'_>, authority: Option<&str>) -> Result<bool, RequestError> {
+    if wire.is_repeated(Known::Host) || wire.is_repeated(Known::Authority) {
+        return Err(RequestError::HeaderRepeated);
     }
-    let mut rest = header.value;
-    loop {
-        rest = match rest {
-            [] => return Ok(()),
-            [b'\t' | b' '..=b'~' | 0x80.., after @ ..] => after,
-            [b'\r', b'\n', b' ' | b'\t', after @ ..] | [b'\n', b' ' | b'\t', after @ ..] => after,
-            _ => return Err(RequestError::HeaderSyntax),
-        };
+    let host = wire.first(Known::Host).map(|field| trim(field.value));
+    let other = wire.first(Known::Authority).map(|field| trim(field.value));
+    let one = host.or(other).ok_or(RequestError::HostMissing)?;
+    let conflicts = |name: &[u8]| !name.eq_ignore_ascii_case(one);
+    if other.is_some_and(conflicts) || authority.map(str::as_bytes).is_some_and(conflicts) {
+        return Err(RequestError::HostConflict);
+    }
+    Ok(host.is_none())
+}
+
+/// The name under which the field with this index is signed.
+#[inline(always)]
+fn name_of<'a>(wire: &[Header<'a>], index: u8) -> &'a str {
+    match wire.get(usize::from(index)) {
+        Some(header) => canonical_name(header.name),
+        None => Added::of(wire.len(), index).name(),
     }
 }
 
+/// The order of two names, whatever case they are in.
+#[inline(always)]
 fn compare_names(a: &str, b: &str) -> Ordering {
-    fn lower(name: &str) -> impl Iterator<Item = u8> {
-        canonical_name(name).bytes().map(|byte| byte.to_ascii_lowercase())
-    }
-    lower(a).cmp(lower(b))
-}
-
-fn put_name(name: &str, sink: &mut impl Sink) {
-    let name = canonical_name(name).as_bytes();
-    if !name.iter().any(u8::is_ascii_uppercase) {
-        return sink.put(name);
-    }
-    for piece in name.chunks(32) {
-        let mut lower = [0; 32];
-        if let Some(lower) = lower.get_mut(..piece.len()) {
-            lower.copy_from_slice(piece);
-            lower.make_ascii_lowercase();
-            sink.put(lower);
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    loop {
+        let order = key(a).cmp(&key(b));
+        if order.is_ne() || a.len().max(b.len()) <= 8 {
+            return order;
         }
+        a = a.get(8..).unwrap_or_default();
+        b = b.get(8..).unwrap_or_default();
     }
 }
 
-fn put_value(value: &[u8], sink: &mut impl Sink) {
-    let mut rest = trim(value);
+/// The order of two names in lower case.
+#[inline(always)]
+fn compare_lower(a: &str, b: &str) -> Ordering {
+    let key = |name: &str| bytes::head(name.as_bytes()).swap_bytes();
+    key(a).cmp(&key(b)).then_with(|| a.cmp(b))
+}
+
+/// The first eight bytes of a name in lower case: a number with the order of the text. No name has
+/// the zeros that stand behind a shorter one.
+#[inline(always)]
+fn key(name: &[u8]) -> u64 {
+    bytes::lower_key(name)
+}
+
+#[inline(always)]
+pub(super) fn put_value(value: &[u8], sink: &mut impl Sink) {
+    let value = trim(value);
+    if bytes::none(value, |word| word.is_in(0, b' ')) {
+        sink.put(value);
+    } else {
+        put_blanks(value, sink);
+    }
+}
+
+/// Puts a value that has blanks inside.
+#[inline(never)]
+fn put_blanks(value: &[u8], sink: &mut impl Sink) {
+    let mut rest = value;
     while !rest.is_empty() {
         // Up to and with the next single space, or up to a longer run or a fold.
         let blank = |byte: &u8| matches!(byte, b' ' | b'\r' | b'\n');
@@ -359,44 +414,105 @@ impl Separator {
 
 /// A list of signed headers as a request carries it: lower case, sorted, each name once.
 #[derive(Clone, Copy)]
-pub(crate) struct SignedHeaders<'a>(&'a str);
+pub(crate) struct SignedHeaders<'a> {
+    list: &'a str,
+    /// Whether a separator is written as an escape.
+    escaped: bool,
+    /// Whether one of the names is `host`.
+    host: bool,
+}
 
 impl<'a> SignedHeaders<'a> {
     /// Reads a list whose separators are `;` or, in a query, `%3B`; `None` if it is not sorted and
     /// unique or holds anything but lower-case names.
     pub(crate) fn parse(list: &'a str) -> Option<Self> {
-        let list = Self(list);
+        let unusual = |word: Word| {
+            let name = word.is_in(b'a', b'z') | word.is_in(b'0', b'9') | word.is(b'-');
+            others(name | word.is(b';'))
+        };
+        let usual = bytes::none(list.as_bytes(), unusual);
         let well_formed = |name: &str| {
-            !name.is_empty()
-                && name
+            usual
+                || name
                     .bytes()
                     .all(|byte| is_token(byte) && byte != b'%' && !byte.is_ascii_uppercase())
         };
-        (list.names().all(well_formed) && list.names().is_sorted_by(|a, b| a < b)).then_some(list)
+        let mut parsed = Self { list, escaped: !usual && list.contains('%'), host: false };
+        let mut before = "";
+        for name in parsed.names() {
+            // The empty name comes before all others, so that no name is empty either.
+            if !well_formed(name) || compare_lower(before, name).is_ge() {
+                return None;
+            }
+            parsed.host |= name == "host";
+            before = name;
+        }
+        Some(parsed)
     }
 
+    #[inline(always)]
     pub(crate) fn names(self) -> impl Iterator<Item = &'a str> + Clone {
-        let mut rest = Some(self.0);
+        let mut rest = Some(self.list);
         core::iter::from_fn(move || {
             let list = rest?;
-            let end = list.bytes().position(|byte| matches!(byte, b';' | b'%'));
-            let (name, tail) = list.split_at(end.unwrap_or(list.len()));
-            rest = match tail.as_bytes() {
-                [] => None,
-                [b'%', b'3', b'B' | b'b', ..] => tail.get(3..),
-                [b';', ..] => tail.get(1..),
-                // Another escape: part of no name, so the list is not well formed.
-                _ => {
-                    rest = None;
-                    return Some("%");
-                }
+            if self.escaped {
+                let (name, behind) = split_escaped(list);
+                rest = behind;
+                return Some(name);
+            }
+            let (name, behind) = match split_once(list, b';') {
+                Some((name, behind)) => (name, Some(behind)),
+                None => (list, None),
             };
+            rest = behind;
             Some(name)
         })
     }
 
+    /// The list in its canonical form, if it is written so.
+    fn canonical(self) -> Option<&'a str> {
+        (!self.escaped).then_some(self.list)
+    }
+
+    /// Whether the separator of a query stands in it.
+    pub(crate) const fn is_escaped(self) -> bool {
+        self.escaped
+    }
+
+    pub(crate) const fn names_host(self) -> bool {
+        self.host
+    }
+
     pub(crate) fn contains(self, name: &str) -> bool {
         self.names().any(|listed| listed.eq_ignore_ascii_case(name))
+    }
+}
+
+/// What follows the first name of a list and its separator, if that name is `name`.
+#[inline(always)]
+fn behind_name<'a>(list: &'a [u8], name: &str) -> Option<Option<&'a [u8]>> {
+    let (first, behind) = list.split_at_checked(name.len())?;
+    if !bytes::lowers_to(name.as_bytes(), first) {
+        return None;
+    }
+    match behind {
+        [] => Some(None),
+        [b';', behind @ ..] | [b'%', b'3', b'B' | b'b', behind @ ..] => Some(Some(behind)),
+        _ => None,
+    }
+}
+
+/// The first name of a list with escapes, and the rest.
+#[inline(never)]
+fn split_escaped(list: &str) -> (&str, Option<&str>) {
+    let separator = |byte| matches!(byte, b';' | b'%');
+    let (name, tail) = list.split_at(list.bytes().position(separator).unwrap_or(list.len()));
+    match tail.as_bytes() {
+        [] => (name, None),
+        [b'%', b'3', b'B' | b'b', ..] => (name, tail.get(3..)),
+        [b';', ..] => (name, tail.get(1..)),
+        // Another escape: part of no name, so the list is not well formed.
+        _ => ("%", None),
     }
 }
 
@@ -405,7 +521,7 @@ mod tests {
     extern crate std;
 
     use super::{CoverageError, Fields, SignedHeaders};
-    use crate::request::{Header, RequestError};
+    use crate::request::{Header, RequestError, Wire};
     use std::string::String;
     use std::vec::Vec;
 
@@ -420,7 +536,7 @@ mod tests {
     fn lines(headers: &[(&str, &[u8])]) -> Result<String, RequestError> {
         let headers: Vec<_> = headers.iter().map(|(name, value)| Header { name, value }).collect();
         let mut text = Text(Vec::new());
-        Fields::collect(&headers, None)?.put_lines(&mut text);
+        Fields::collect(&Wire::new(&headers), None)?.put_lines(&mut text);
         Ok(String::from_utf8_lossy(&text.0).into_owned())
     }
 
@@ -469,8 +585,11 @@ mod tests {
         assert_eq!(lines(&[authority]).as_deref(), Ok("host:H\n"));
         assert_eq!(lines(&[authority, HOST]).as_deref(), Ok("host:h\n"));
         let headers = [Header { name: "host", value: b"h:80" }];
-        assert!(Fields::collect(&headers, Some("H:80")).is_ok());
-        assert_eq!(Fields::collect(&headers, Some("h")).err(), Some(RequestError::HostConflict));
+        assert!(Fields::collect(&Wire::new(&headers), Some("H:80")).is_ok());
+        assert_eq!(
+            Fields::collect(&Wire::new(&headers), Some("h")).err(),
+            Some(RequestError::HostConflict)
+        );
     }
 
     #[test]
@@ -495,7 +614,7 @@ mod tests {
             Header { name: "accept", value: b"*" },
         ];
         let select = |list| {
-            let mut fields = Fields::collect(&headers, None).expect("fields");
+            let mut fields = Fields::collect(&Wire::new(&headers), None).expect("fields");
             let list = SignedHeaders::parse(list).expect("a list");
             fields.select(list, |name| {
                 name == "host" || name.starts_with("x-amz-") || name.starts_with("X-Amz-")

@@ -1,14 +1,17 @@
 //! The canonical request and the string to sign: what a signature covers, byte for byte.
 //!
 //! One writer serves signing, verifying and showing: it puts pieces into a [`Sink`], which is a
-//! hash or a formatter. There is no text of the whole anywhere.
+//! hash, a formatter, or a buffer or function of the caller's. There is no text of the whole
+//! anywhere.
 //!
 //! One file for each step of the specification: `encode.rs` (UriEncode), `uri.rs` (canonical URI),
-//! `query.rs` (canonical query string), `headers.rs` (canonical and signed headers).
+//! `query.rs` (canonical query string), `headers.rs` (canonical and signed headers); and
+//! `added.rs`, the fields that a signer adds.
 //!
 //! AWS IAM User Guide, "Create a signed AWS API request"; Amazon S3 API Reference,
 //! "Authenticating Requests: Using the Authorization Header".
 
+mod added;
 mod encode;
 mod headers;
 mod query;
@@ -16,14 +19,19 @@ mod uri;
 
 use core::fmt;
 
-use crate::content;
+use crate::bytes;
+use crate::content::ContentSha256;
 use crate::credential::CredentialScope;
-use crate::crypto::{DIGEST_LEN, Sha256, digest_to_hex};
+use crate::crypto::{DIGEST_LEN, Gathering, digest_to_hex};
+use crate::signature::{Signature, SigningKey};
 use crate::time::Timestamp;
 
+pub(crate) use added::{Added, Additions};
 pub(crate) use encode::{Decoded, is_plain};
 pub(crate) use headers::{CoverageError, Fields, Order, Separator, SignedHeaders, canonical_name};
-pub(crate) use query::{Authentication, AuthenticationName, Query, Spelling, Token, put_parameter};
+pub(crate) use query::{
+    Authentication, AuthenticationName, Parameter, Query, Spelling, Token, put_parameter,
+};
 pub(crate) use uri::Path;
 
 pub use encode::PlusSign;
@@ -36,12 +44,45 @@ pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// A place that canonical bytes flow into.
 pub(crate) trait Sink {
     fn put(&mut self, bytes: &[u8]);
+
+    /// Puts a name in lower case.
+    fn put_lower(&mut self, name: &[u8]) {
+        for piece in name.chunks(32) {
+            let mut lower = [0; 32];
+            if let Some(lower) = lower.get_mut(..piece.len()) {
+                lower.copy_from_slice(piece);
+                lower.make_ascii_lowercase();
+                self.put(lower);
+            }
+        }
+    }
 }
 
-impl Sink for Sha256 {
-    #[inline]
+/// Canonical bytes on their way into the hash: enough of them are gathered that the hash is kept
+/// busy with one part while the next is written.
+type Hashing = Gathering<8>;
+
+impl<const BLOCKS: usize> Sink for Gathering<BLOCKS> {
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
         self.update(bytes);
+    }
+
+    #[inline(always)]
+    fn put_lower(&mut self, name: &[u8]) {
+        match self.place(name.len()) {
+            Some(place) => bytes::copy_lower(place, name),
+            None => Lowering(self).put_lower(name),
+        }
+    }
+}
+
+/// Puts names in lower case the way that any sink does.
+struct Lowering<'s, S>(&'s mut S);
+
+impl<S: Sink> Sink for Lowering<'_, S> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.put(bytes);
     }
 }
 
@@ -76,8 +117,67 @@ impl Sink for Shown<'_, '_> {
     }
 }
 
+/// A sink that fills a buffer.
+pub(crate) struct Filled<'b> {
+    buffer: &'b mut [u8],
+    len: usize,
+    /// Whether everything had room so far.
+    fits: bool,
+}
+
+impl<'b> Filled<'b> {
+    pub(crate) const fn new(buffer: &'b mut [u8]) -> Self {
+        Self { buffer, len: 0, fits: true }
+    }
+
+    /// The part that was filled, if everything had room.
+    pub(crate) fn finish(self) -> Option<&'b mut [u8]> {
+        self.buffer.get_mut(..self.len).filter(|_| self.fits)
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, bytes: &[u8], copy: impl FnOnce(&mut [u8], &[u8])) {
+        let end = self.len + bytes.len();
+        match self.buffer.get_mut(self.len..end) {
+            Some(place) => {
+                copy(place, bytes);
+                self.len = end;
+            }
+            None => self.fits = false,
+        }
+    }
+}
+
+impl Sink for Filled<'_> {
+    #[inline(always)]
+    fn put(&mut self, bytes: &[u8]) {
+        self.fill(bytes, bytes::copy);
+    }
+
+    #[inline(always)]
+    fn put_lower(&mut self, name: &[u8]) {
+        self.fill(name, bytes::copy_lower);
+    }
+}
+
+/// A sink that counts.
+#[derive(Default)]
+pub(crate) struct Measured(usize);
+
+impl Measured {
+    pub(crate) const fn len(&self) -> usize {
+        self.0
+    }
+}
+
+impl Sink for Measured {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0 += bytes.len();
+    }
+}
+
 /// A sink that hands each piece to a function.
-struct Pieces<F>(F);
+pub(crate) struct Pieces<F>(pub(crate) F);
 
 impl<F: FnMut(&[u8])> Sink for Pieces<F> {
     fn put(&mut self, bytes: &[u8]) {
@@ -118,9 +218,9 @@ pub struct CanonicalRequest<'a> {
     pub(crate) path: Path<'a>,
     pub(crate) query: Query<'a>,
     /// What a presigned URL adds to the query of the caller.
-    pub(crate) authentication: Option<Authentication<'a>>,
+    pub(crate) authentication: Option<&'a Authentication<'a>>,
     pub(crate) fields: Fields<'a>,
-    pub(crate) content: content::Text,
+    pub(crate) content: ContentSha256,
 }
 
 impl CanonicalRequest<'_> {
@@ -129,13 +229,13 @@ impl CanonicalRequest<'_> {
         sink.put(b"\n");
         self.path.put(sink);
         sink.put(b"\n");
-        self.query.put(self.authentication.as_ref(), &self.fields, sink);
+        self.query.put(self.authentication, &self.fields, sink);
         sink.put(b"\n");
         self.fields.put_lines(sink);
         sink.put(b"\n");
         self.fields.put_names(Separator::Semicolon, sink);
         sink.put(b"\n");
-        sink.put(self.content.as_bytes());
+        sink.put(self.content.text().as_bytes());
     }
 
     /// Hands over the exact bytes, piece by piece.
@@ -144,7 +244,7 @@ impl CanonicalRequest<'_> {
     }
 
     pub(crate) fn hash(&self) -> [u8; DIGEST_LEN] {
-        let mut hash = Sha256::new();
+        let mut hash = Hashing::new();
         self.put(&mut hash);
         hash.finish()
     }
@@ -178,14 +278,54 @@ impl StringToSign<'_> {
         self.put(&mut Pieces(each));
     }
 
-    pub(crate) fn put(&self, sink: &mut impl Sink) {
+    fn put(&self, sink: &mut impl Sink) {
+        Self::put_head(&self.timestamp, &self.scope, sink);
+        sink.put(&digest_to_hex(&self.hash));
+    }
+
+    /// Puts all that does not depend on the request.
+    #[inline(always)]
+    fn put_head(timestamp: &Timestamp, scope: &CredentialScope<'_>, sink: &mut impl Sink) {
         sink.put(ALGORITHM.as_bytes());
         sink.put(b"\n");
-        sink.put(self.timestamp.as_bytes());
+        sink.put(timestamp.as_bytes());
         sink.put(b"\n");
-        self.scope.pieces().into_iter().for_each(|piece| sink.put(piece));
+        scope.each_piece(|piece| sink.put(piece));
         sink.put(b"\n");
-        sink.put(&digest_to_hex(&self.hash));
+    }
+
+    /// The signature of this string.
+    #[inline]
+    pub(crate) fn signature(&self, key: &SigningKey) -> Signature {
+        Begun::new(key, &self.timestamp, &self.scope).signature(key, &self.hash)
+    }
+}
+
+/// A string to sign up to the hash of the canonical request, on its way through the MAC: what one
+/// second's requests have in common.
+#[derive(Clone)]
+pub(crate) struct Begun(Gathering<4>);
+
+impl Begun {
+    #[inline(always)]
+    pub(crate) fn new(
+        key: &SigningKey,
+        timestamp: &Timestamp,
+        scope: &CredentialScope<'_>,
+    ) -> Self {
+        let mut message = key.start();
+        StringToSign::put_head(timestamp, scope, &mut message);
+        // Nothing waits for this block: it is worked on while the request is read.
+        message.flush();
+        Self(message)
+    }
+
+    /// The signature under the key that this was begun with.
+    #[inline(always)]
+    pub(crate) fn signature(self, key: &SigningKey, hash: &[u8; DIGEST_LEN]) -> Signature {
+        let Self(mut message) = self;
+        message.update(&digest_to_hex(hash));
+        key.finish(&mut message)
     }
 }
 

@@ -9,7 +9,7 @@
 
 use core::fmt;
 
-use super::encode::{Decoded, Part, check_escapes, encode, recode};
+use super::encode::{Decoded, Part, check_escapes, encode, is_canonical, recode};
 use super::{Shown, Sink};
 use crate::bounded::Bounded;
 use crate::request::RequestError;
@@ -55,13 +55,19 @@ type Segments = Bounded<(u16, u16), MAX_SEGMENTS>;
 pub(crate) struct Path<'a> {
     raw: &'a str,
     dialect: Dialect,
+    /// Whether it is decoded and encoded without a change, as most are.
+    canonical: bool,
 }
 
 impl<'a> Path<'a> {
     /// Checks the path of a target.
+    #[inline]
     pub(crate) fn parse(raw: &'a str, dialect: Dialect) -> Result<Self, RequestError> {
-        check_escapes(raw)?;
-        let path = Self { raw: if raw.is_empty() { "/" } else { raw }, dialect };
+        let canonical = is_canonical(raw.as_bytes(), Part::Path);
+        if !canonical {
+            check_escapes(raw)?;
+        }
+        let path = Self { raw: if raw.is_empty() { "/" } else { raw }, dialect, canonical };
         if dialect == Dialect::Standard {
             // A segment that is a dot segment only after decoding stays in the canonical form and
             // would be one for whoever decodes it later: no client sends it, so it is refused.
@@ -119,6 +125,7 @@ impl<'a> Path<'a> {
 
     pub(super) fn put(&self, sink: &mut impl Sink) {
         match self.dialect {
+            Dialect::S3 if self.canonical => sink.put(self.raw.as_bytes()),
             Dialect::S3 => recode(self.raw.as_bytes(), Part::Path, sink),
             Dialect::Standard => {
                 self.each_normal(|piece| encode(piece.as_bytes(), Part::Path, sink));

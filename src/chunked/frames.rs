@@ -16,6 +16,7 @@
 //! ```
 
 use crate::bounded::Bounded;
+use crate::bytes;
 use crate::signature::Signature;
 
 use super::SIGNATURE_EXTENSION;
@@ -95,7 +96,7 @@ impl Deframer {
                     return Ok((taken, Frame::Nothing));
                 }
                 let head = self.head();
-                self.line = Bounded::filled_with(0);
+                self.line.clear();
                 let (size, signature) = head.ok_or(FrameError::Syntax)?;
                 self.left = size;
                 self.state = if size == 0 { State::Trailers } else { State::Data };
@@ -119,7 +120,7 @@ impl Deframer {
                     }
                     taken += 1;
                     if expected == b'\n' {
-                        self.line = Bounded::filled_with(0);
+                        self.line.clear();
                         self.state = State::Head;
                         return Ok((taken, Frame::DataEnd));
                     }
@@ -145,7 +146,15 @@ impl Deframer {
     /// Collects a line up to its CRLF. A CR stands nowhere else; an LF alone may stand before the
     /// CRLF of a trailer, as one well-known client writes it.
     fn take_line(&mut self, input: &[u8]) -> Result<(usize, bool), FrameError> {
-        for (at, byte) in input.iter().enumerate() {
+        let mut begin = 0;
+        if !matches!(self.line.as_slice().last(), Some(b'\r' | b'\n')) {
+            // Up to its end a line is taken as it is. A longer one is refused with what is here.
+            let (seen, _) = input.split_at(input.len().min(MAX_LINE + 3));
+            let end = bytes::position(seen, |word| word.is(b'\r') | word.is(b'\n'));
+            begin = end.unwrap_or(seen.len());
+            self.line.extend(seen.split_at(begin).0).map_err(|_| FrameError::Syntax)?;
+        }
+        for (at, byte) in input.iter().enumerate().skip(begin) {
             let previous = self.line.as_slice().last().copied();
             self.line.push(*byte).map_err(|_| FrameError::Syntax)?;
             match (previous, byte) {
@@ -182,7 +191,8 @@ impl Deframer {
 
     /// The line of the trailers that has just been read, without its end.
     pub(crate) fn trailer(&mut self) -> Line {
-        let mut line = core::mem::replace(&mut self.line, Bounded::filled_with(0));
+        let mut line = self.line;
+        self.line.clear();
         line.pop();
         line.pop();
         line

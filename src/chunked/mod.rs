@@ -20,7 +20,7 @@ mod sign;
 mod trailers;
 
 pub(crate) use frames::{Deframer, Frame, FrameError, Signatures};
-pub(crate) use trailers::{Announced, Received, TrailerError};
+pub(crate) use trailers::{Announced, Announcement, Received, TrailerError};
 
 pub use sign::{ChunkEnd, ChunkError, ChunkHead, ChunkSigner, Framing};
 pub use trailers::Trailers;

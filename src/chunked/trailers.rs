@@ -21,6 +21,25 @@ const PREFIX: &[u8] = b"x-amz-checksum-";
 /// ... but for this one, which one SDK sends when it is asked for MD5.
 const CONTENT_MD5: &[u8] = b"content-md5";
 
+/// The value of `x-amz-trailer`, checked; or of no such field.
+#[derive(Clone, Copy)]
+pub(crate) struct Announcement<'r>(&'r [u8]);
+
+impl<'r> Announcement<'r> {
+    pub(crate) const NONE: Self = Self(b"");
+
+    /// Checks the value of `x-amz-trailer`.
+    pub(crate) fn parse(value: &'r [u8]) -> Result<Self, AnnounceError> {
+        Announced::parse(value).map(|_| Self(value))
+    }
+
+    /// The names it gives, free of the head.
+    pub(crate) fn names(self) -> Announced {
+        // What was checked has names; no field, none.
+        Announced::parse(self.0).unwrap_or(Announced::NONE)
+    }
+}
+
 /// The names of `x-amz-trailer`, lower case, each followed by a comma.
 #[derive(Clone, Copy)]
 pub(crate) struct Announced {

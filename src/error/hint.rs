@@ -9,7 +9,7 @@ use core::fmt::{self, Display, Write};
 use super::{Error, Family, answer};
 use crate::body::BodyError;
 use crate::crypto::digest_to_hex;
-use crate::request::{Request, RequestError, trim};
+use crate::request::{Known, Request, RequestError, trim};
 use crate::time::Timestamp;
 use crate::verify::{Buffer, Claim, Component, Mechanism, ReadError, Verifier, VerifyError};
 
@@ -584,7 +584,7 @@ impl<'a> About<'a> {
     fn times(&self) -> Option<(Timestamp, Option<u64>)> {
         let mut buffer = Buffer::new();
         let (_, presented) = self.rules.evidence(self.request, &mut buffer)?;
-        let at = presented.timestamp(self.request).ok()?;
+        let at = presented.timestamp(&self.request.look()).ok()?;
         let life = presented.expires(self.rules).ok()?;
         Some((at, life.map(|life| life.as_secs())))
     }
@@ -596,13 +596,13 @@ impl<'a> About<'a> {
             | E::AuthorizationRepeated
             | E::AuthorizationSpace
             | E::AuthorizationType => {
-                if let Some(field) = self.request.fields("authorization").next() {
+                if let Some(field) = self.request.look().first(Known::Authorization) {
                     each("ArgumentName", &"Authorization");
                     each("ArgumentValue", &Lossy(trim(field.value)));
                 }
             }
             E::ContentSyntax => {
-                if let Ok(Some(value)) = self.request.single("x-amz-content-sha256") {
+                if let Ok(Some(value)) = self.request.look().single(Known::AmzContentSha256) {
                     each("ArgumentName", &"x-amz-content-sha256");
                     each("ArgumentValue", &Lossy(value));
                 }

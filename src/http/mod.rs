@@ -8,7 +8,6 @@ mod signed_body;
 #[cfg(feature = "http-body")]
 mod verified_body;
 
-use std::string::{String, ToString};
 use std::vec::Vec;
 
 use core::fmt;
@@ -17,7 +16,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 
 use crate::request::{Header, Request};
-use crate::sign::Signed;
+use crate::sign::{Signed, SignedValue};
 
 #[cfg(feature = "http-body")]
 pub use signed_body::{SignedBody, SignedBodyError, Trailing};
@@ -112,9 +111,8 @@ pub fn apply(signed: &Signed<'_>, headers: &mut HeaderMap) -> Result<(), http::E
 /// # Errors
 /// As [`apply`].
 pub fn fields(signed: &Signed<'_>) -> Result<Vec<(HeaderName, HeaderValue)>, http::Error> {
-    let field = |(name, value): (&'static str, _)| {
-        let text: String = ToString::to_string(&value);
-        let mut value = HeaderValue::try_from(text)?;
+    let field = |(name, value): (&'static str, SignedValue<'_>)| {
+        let mut value = HeaderValue::try_from(value.to_vec())?;
         value.set_sensitive(Signed::is_sensitive(name));
         Ok((HeaderName::from_static(name), value))
     };

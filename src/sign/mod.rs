@@ -6,64 +6,64 @@
 //! AWS IAM User Guide, "Create a signed AWS API request"; Amazon S3 API Reference,
 //! "Authenticating Requests: Using Query Parameters".
 
+mod at;
 mod presigned;
 mod signed;
+mod value;
 
 use core::fmt;
 use core::time::Duration;
 
+use crate::bytes;
 use crate::canonical::{
-    Authentication, CanonicalRequest, Dialect, Fields, Path, PlusSign, Query, StringToSign, Token,
+    Additions, Authentication, Begun, CanonicalRequest, Dialect, Fields, Path, PlusSign, Query,
+    Token,
 };
-use crate::chain::Chain;
 use crate::chunked::{ChunkSigner, Framing};
 use crate::content::ContentSha256;
 use crate::credential::{
     AccessKeyId, CredentialError, CredentialScope, Credentials, SessionToken, SessionTokenRule,
 };
-use crate::request::{Header, Limits, Request, RequestError, Target, trim};
-use crate::signature::{Signature, SigningKey};
+use crate::request::{Known, Limits, Request, RequestError, Target, Wire};
+use crate::signature::SigningKey;
 use crate::time::Timestamp;
 
+pub use at::SignerAt;
 pub use presigned::Presigned;
 pub use signed::Signed;
+pub use value::SignedValue;
 
-/// The longest life of a presigned URL: seven days.
-const MAX_EXPIRES: u64 = 604_800;
-
-/// Fields that are never signed, because proxies and HTTP stacks change, add or drop them.
+/// Whether a field is never signed, because proxies and HTTP stacks change, add or drop it.
 ///
 /// The lists of the IAM User Guide and of botocore, and `accept-encoding`, which some front ends
 /// rewrite.
-const NEVER_SIGNED: [&str; 17] = [
-    "accept-encoding",
-    "authorization",
-    "baggage",
-    "connection",
-    "expect",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "traceparent",
-    "tracestate",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "x-amzn-trace-id",
-];
+fn is_never_signed(name: &str) -> bool {
+    // By length: most names have that of few others.
+    let candidates: &[&str] = match name.len() {
+        2 => &["te"],
+        6 => &["expect"],
+        7 => &["baggage", "trailer", "upgrade"],
+        10 => &["connection", "keep-alive", "tracestate", "user-agent"],
+        11 => &["traceparent"],
+        13 => &["authorization"],
+        15 => &["accept-encoding", "x-amzn-trace-id"],
+        16 => &["proxy-connection"],
+        17 => &["transfer-encoding"],
+        18 => &["proxy-authenticate"],
+        19 => &["proxy-authorization"],
+        _ => return false,
+    };
+    candidates.iter().any(|candidate| bytes::lowers_to(name.as_bytes(), candidate.as_bytes()))
+}
 
 /// Fields that the signer writes and that must not be in the request yet.
-const RESERVED: [&str; 7] = [
-    "authorization",
-    "x-amz-content-sha256",
-    "x-amz-date",
-    "x-amz-decoded-content-length",
-    "x-amz-s3session-token",
-    "x-amz-security-token",
-    "x-amz-trailer",
+const RESERVED: [Known; 6] = [
+    Known::Authorization,
+    Known::AmzDate,
+    Known::AmzDecodedContentLength,
+    Known::AmzS3SessionToken,
+    Known::AmzSecurityToken,
+    Known::AmzTrailer,
 ];
 
 /// Signs requests with one credential, for one day, region and service.
@@ -214,6 +214,31 @@ impl<'a> Signer<'a> {
         self
     }
 
+    /// What signs the requests of one second: it has hashed what they have in common.
+    ///
+    /// A service that signs many requests keeps one until its clock has moved on.
+    ///
+    /// ```
+    /// # use countersign::*;
+    /// # fn sign<'r>(signer: &Signer<'r>, requests: &[Request<'r>], now: Timestamp) -> Result<(), SignError> {
+    /// let this_second = signer.at(now)?;
+    /// for request in requests {
+    ///     let signed = this_second.sign(request, ContentSha256::UnsignedPayload)?;
+    ///     # let _ = signed;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SignError::ScopeDate`].
+    #[inline]
+    pub fn at(&self, now: Timestamp) -> Result<SignerAt<'_, 'a>, SignError> {
+        if now.date() != self.scope.date {
+            return Err(SignError::ScopeDate);
+        }
+        Ok(SignerAt { signer: self, now, begun: Begun::new(&self.key, &now, &self.scope) })
+    }
+
     /// Signs a whole request; the result says which fields to add.
     ///
     /// # Errors
@@ -227,14 +252,7 @@ impl<'a> Signer<'a> {
     where
         'a: 'r,
     {
-        let (path, query) = self.check(request, &RESERVED, now)?;
-        if !matches!(content, ContentSha256::Digest(_) | ContentSha256::UnsignedPayload) {
-            return Err(SignError::StreamingUnsupported);
-        }
-        let announced =
-            self.content_header == ContentHeader::Send || content == ContentSha256::UnsignedPayload;
-        let stream = None;
-        Signed::new(self, Head { request: *request, path, query }, content, announced, stream, now)
+        self.at(now)?.sign(request, content)
     }
 
     /// Signs the head of a streamed upload and hands over the chain for its body.
@@ -273,21 +291,7 @@ impl<'a> Signer<'a> {
     where
         'a: 'r,
     {
-        let (path, query) = self.check(request, &RESERVED, now)?;
-        let streams = matches!(
-            framing.content,
-            ContentSha256::StreamingSigned
-                | ContentSha256::StreamingSignedTrailer
-                | ContentSha256::StreamingUnsignedTrailer
-        );
-        if !streams || Dialect::of_service(self.scope.service) != Dialect::S3 {
-            return Err(SignError::StreamingUnsupported);
-        }
-        let announced = framing.announced().ok_or(SignError::Trailers)?;
-        let head = Head { request: *request, path, query };
-        let signed = Signed::new(self, head, framing.content, true, Some(*framing), now)?;
-        let chain = Chain::new(self.key.clone(), now, &self.scope, signed.signature());
-        Ok((signed, ChunkSigner::new(framing, announced, chain)))
+        self.at(now)?.sign_stream(request, framing)
     }
 
     /// Signs a URL that stands alone until it expires. For S3 the body stays uncovered, unless the
@@ -318,12 +322,7 @@ impl<'a> Signer<'a> {
     where
         'a: 'r,
     {
-        let announced = announced_content(request)?;
-        let content = announced.unwrap_or(match Dialect::of_service(self.scope.service) {
-            Dialect::S3 => ContentSha256::UnsignedPayload,
-            Dialect::Standard => ContentSha256::EMPTY,
-        });
-        self.presign_with(request, content, expires, now)
+        self.at(now)?.presign(request, expires)
     }
 
     /// As [`presign`](Self::presign), for a body that is known. S3 must be told of a digest by the
@@ -341,73 +340,67 @@ impl<'a> Signer<'a> {
     where
         'a: 'r,
     {
-        let reserved = RESERVED.map(|name| if name == "x-amz-content-sha256" { "" } else { name });
-        let (path, query) = self.check(request, &reserved, now)?;
-        if query.names_content() {
-            return Err(SignError::ReservedParameter);
-        }
-        let unannounced = match Dialect::of_service(self.scope.service) {
-            Dialect::S3 => content == ContentSha256::UnsignedPayload,
-            Dialect::Standard => matches!(content, ContentSha256::Digest(_)),
-        };
-        match announced_content(request)? {
-            Some(announced) if announced != content => return Err(SignError::ContentConflict),
-            None if !unannounced => return Err(SignError::ContentConflict),
-            _ => {}
-        }
-        if !matches!(content, ContentSha256::Digest(_) | ContentSha256::UnsignedPayload) {
-            return Err(SignError::StreamingUnsupported);
-        }
-        let whole = expires.subsec_nanos() == 0 && (1..=MAX_EXPIRES).contains(&expires.as_secs());
-        let expires = u32::try_from(expires.as_secs()).ok().filter(|_| whole);
-        let expires = expires.ok_or(SignError::ExpiresRange)?;
-        Presigned::new(self, Head { request: *request, path, query }, content, expires, now)
+        self.at(now)?.presign_with(request, content, expires)
     }
 
-    /// What holds for every request: readable, for this day, not signed yet.
-    fn check<'r>(
-        &self,
-        request: &Request<'r>,
-        reserved: &[&str],
-        now: Timestamp,
-    ) -> Result<(Path<'r>, Query<'r>), SignError> {
-        if now.date() != self.scope.date {
-            return Err(SignError::ScopeDate);
-        }
-        request.check(&self.limits)?;
-        if reserved.iter().any(|name| request.fields(name).next().is_some()) {
+    /// What holds for every request: readable, not signed yet.
+    #[inline]
+    fn read<'r>(&self, request: &Request<'r>) -> Result<Reading<'r>, SignError> {
+        let wire = request.check(&self.limits)?;
+        if RESERVED.iter().any(|known| wire.first(*known).is_some()) {
             return Err(SignError::ReservedField);
         }
         let target = Target::parse(request.target)?;
         let path = Path::parse(target.path, Dialect::of_service(self.scope.service))?;
         let query = Query::parse(target.query, PlusSign::Space, &self.limits)?;
-        if query.authentication().next().is_some() || query.is_version_2() {
+        let signed =
+            query.may_authenticate() && query.authentication(query.parameters()).next().is_some();
+        if signed || query.is_version_2() {
             return Err(SignError::ReservedParameter);
         }
-        Ok((path, query))
+        let head = Head { request: *request, path, query };
+        Ok(Reading { head, wire, authority: target.authority })
     }
 
-    fn string_to_sign(&self, timestamp: Timestamp, hash: [u8; 32]) -> StringToSign<'a> {
-        StringToSign { timestamp, scope: self.scope, hash }
-    }
-
-    fn signature(&self, text: &StringToSign<'_>) -> Signature {
-        let mut message = self.key.start();
-        text.put(&mut message);
-        self.key.finish(message)
-    }
-
-    /// The token as it is sent, and whether it is signed.
-    fn token_parts(&self) -> Option<(Token, &'a str)> {
-        let token = self.token?;
-        Some((Token::of_service(self.scope.service), token.as_str()))
+    /// The token as it is sent: signed, or added after signing.
+    #[inline(always)]
+    fn token_parts(&self) -> (SentToken<'a>, SentToken<'a>) {
+        let Some(token) = self.token else { return (None, None) };
+        let token = (Token::of_service(self.scope.service), token.as_str());
+        match self.token_rule {
+            SessionTokenRule::Signed => (Some(token), None),
+            SessionTokenRule::AfterSigning => (None, Some(token)),
+        }
     }
 }
 
-/// The content that a request to be presigned announces, in its field.
-fn announced_content(request: &Request<'_>) -> Result<Option<ContentSha256>, SignError> {
-    let Some(value) = request.single("x-amz-content-sha256")? else { return Ok(None) };
-    ContentSha256::parse(value).map(Some).ok_or(SignError::ContentConflict)
+/// A session token and where it is sent.
+type SentToken<'a> = Option<(Token, &'a str)>;
+
+/// A request that has been read, and what was found on the way.
+struct Reading<'r> {
+    head: Head<'r>,
+    wire: Wire<'r>,
+    /// The authority of an absolute target.
+    authority: Option<&'r str>,
+}
+
+impl<'r> Reading<'r> {
+    /// The fields to sign, with those that will be added, in canonical order.
+    #[inline(always)]
+    fn fields<'s>(&self, added: Option<&'s Additions<'s>>) -> Result<Fields<'s>, RequestError>
+    where
+        'r: 's,
+    {
+        Fields::collect_some(&self.wire, self.authority, |name| !is_never_signed(name), added)
+    }
+
+    /// The content that the request announces itself.
+    fn content(&self) -> Result<Option<ContentSha256>, SignError> {
+        let value = self.wire.single(Known::AmzContentSha256)?;
+        let parse = |value| ContentSha256::parse(value).ok_or(SignError::ContentConflict);
+        value.map(parse).transpose()
+    }
 }
 
 /// A request whose target has been read.
@@ -419,14 +412,25 @@ struct Head<'r> {
 }
 
 impl<'r> Head<'r> {
-    /// The fields to sign, in canonical order.
-    fn fields(&self) -> Result<Fields<'r>, RequestError> {
-        let authority = Target::parse(self.request.target)?.authority;
-        let mut fields = Fields::collect(self.request.headers, authority)?;
-        fields.retain(|header| {
-            !NEVER_SIGNED.iter().any(|name| header.name.eq_ignore_ascii_case(name))
-        });
-        Ok(fields)
+    /// The canonical request, when the fields are settled.
+    #[inline(always)]
+    fn canonical<'s>(
+        &self,
+        fields: Fields<'s>,
+        authentication: Option<&'s Authentication<'s>>,
+        content: ContentSha256,
+    ) -> CanonicalRequest<'s>
+    where
+        'r: 's,
+    {
+        CanonicalRequest {
+            method: self.request.method,
+            path: self.path,
+            query: self.query,
+            authentication,
+            fields,
+            content,
+        }
     }
 }
 
@@ -475,26 +479,4 @@ impl core::error::Error for SignError {
             _ => None,
         }
     }
-}
-
-/// The canonical request of a head whose fields are settled.
-fn canonical<'s>(
-    head: &Head<'s>,
-    fields: Fields<'s>,
-    authentication: Option<Authentication<'s>>,
-    content: ContentSha256,
-) -> CanonicalRequest<'s> {
-    CanonicalRequest {
-        method: head.request.method,
-        path: head.path,
-        query: head.query,
-        authentication,
-        fields,
-        content: content.text(),
-    }
-}
-
-/// A field that is added to a request.
-fn added<'s>(name: &'static str, value: &'s [u8]) -> Header<'s> {
-    Header { name, value: trim(value) }
 }

@@ -2,17 +2,19 @@
 
 use core::fmt;
 
-use super::{Head, SignError, Signer, canonical};
+use super::value::Value;
+use super::{Head, Reading, SignError, SignedValue, SignerAt};
+use crate::bytes;
 use crate::canonical::{
-    Authentication, AuthenticationName, CanonicalRequest, Fields, Order, Shown, Sink, StringToSign,
-    Token, is_plain, put_parameter,
+    Authentication, AuthenticationName, CanonicalRequest, Fields, Order, Sink, StringToSign, Token,
+    is_plain, put_parameter,
 };
 use crate::content::ContentSha256;
-use crate::credential::SessionTokenRule;
+use crate::crypto::DIGEST_LEN;
 use crate::signature::Signature;
 use crate::time::Timestamp;
 
-/// A URL that carries its own signature. Made by [`Signer::presign`].
+/// A URL that carries its own signature. Made by [`Signer::presign`](super::Signer::presign).
 #[must_use = "the signature is in the target"]
 #[derive(Clone)]
 pub struct Presigned<'r> {
@@ -21,70 +23,62 @@ pub struct Presigned<'r> {
     authentication: Authentication<'r>,
     /// A token that is added after signing.
     late_token: Option<(Token, &'r str)>,
-    string_to_sign: StringToSign<'r>,
     content: ContentSha256,
+    /// The hash of the canonical request.
+    hash: [u8; DIGEST_LEN],
     signature: Signature,
 }
 
 impl<'r> Presigned<'r> {
+    #[inline]
     pub(super) fn new<'a: 'r>(
-        signer: &Signer<'a>,
-        head: Head<'r>,
+        at: &SignerAt<'_, 'a>,
+        reading: &Reading<'r>,
         content: ContentSha256,
         expires: u32,
-        now: Timestamp,
     ) -> Result<Self, SignError> {
-        let fields = head.fields()?;
-        if !fields.names().all(is_plain) {
+        let SignerAt { signer, now, begun } = at;
+        let head = reading.head;
+        let fields = reading.fields(None)?;
+        if !reading.wire.usual_names && !fields.names().all(is_plain) {
             return Err(SignError::FieldName);
         }
-        let token = signer.token_parts();
-        let (token, late_token) = match signer.token_rule {
-            SessionTokenRule::Signed => (token, None),
-            SessionTokenRule::AfterSigning => (None, token),
+        let (token, late_token) = signer.token_parts();
+        let authentication = Authentication {
+            access_key_id: signer.access_key_id,
+            scope: signer.scope,
+            timestamp: *now,
+            expires,
+            token,
         };
-        let mut presigned = Self {
-            head,
-            order: fields.order(),
-            authentication: Authentication {
-                access_key_id: signer.access_key_id,
-                scope: signer.scope,
-                timestamp: now,
-                expires,
-                token,
-            },
-            late_token,
-            string_to_sign: signer.string_to_sign(now, [0; 32]),
-            content,
-            signature: Signature::NONE,
-        };
-        let hash = presigned.canonical_request().hash();
-        presigned.string_to_sign = signer.string_to_sign(now, hash);
-        presigned.signature = signer.signature(&presigned.string_to_sign);
-        Ok(presigned)
+        let order = fields.order();
+        let hash = head.canonical(fields, Some(&authentication), content).hash();
+        let signature = begun.clone().signature(&signer.key, &hash);
+        Ok(Self { head, order, authentication, late_token, content, hash, signature })
     }
 
     fn fields(&self) -> Fields<'_> {
-        Fields::in_order(self.head.request.headers, [], self.order)
+        Fields::in_order(self.head.request.headers, None, self.order)
     }
 
     /// The target to request: the target that was given, and the signature's parameters behind its
     /// query. It is as good as the credential until it expires; keep it out of logs.
     #[must_use]
-    pub fn target(&self) -> impl fmt::Display + '_ {
-        SignedTarget(self)
+    pub fn target(&self) -> SignedValue<'_> {
+        SignedValue(Value::Target(self))
     }
 
     /// The canonical request this signature covers, for debugging.
     #[must_use]
     pub fn canonical_request(&self) -> CanonicalRequest<'_> {
-        canonical(&self.head, self.fields(), Some(self.authentication), self.content)
+        self.head.canonical(self.fields(), Some(&self.authentication), self.content)
     }
 
     /// The string that was signed.
     #[must_use]
     pub fn string_to_sign(&self) -> StringToSign<'_> {
-        self.string_to_sign
+        let Authentication { timestamp, scope, .. } = self.authentication;
+        StringToSign { timestamp, scope, hash: self.hash }
     }
 
     /// The signature.
@@ -93,12 +87,13 @@ impl<'r> Presigned<'r> {
         self.signature
     }
 
-    fn put_target(&self, sink: &mut impl Sink) {
-        let target = self.head.request.target;
-        sink.put(target.as_bytes());
-        sink.put(match target.split_once('?') {
+    #[inline(always)]
+    pub(super) fn put_target(&self, sink: &mut impl Sink) {
+        let target = self.head.request.target.as_bytes();
+        sink.put(target);
+        sink.put(match bytes::find(target, b'?') {
             None => b"?",
-            Some((_, "")) => b"",
+            Some(at) if at + 1 == target.len() => b"",
             Some(_) => b"&",
         });
         self.authentication.put_all(&self.fields(), sink);
@@ -123,13 +118,5 @@ impl fmt::Debug for Presigned<'_> {
             .field("access_key_id", &self.authentication.access_key_id)
             .field("expires", &self.authentication.expires)
             .finish_non_exhaustive()
-    }
-}
-
-struct SignedTarget<'s>(&'s Presigned<'s>);
-
-impl fmt::Display for SignedTarget<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Shown::with(f, |shown| self.0.put_target(shown))
     }
 }

@@ -2,101 +2,75 @@
 
 use core::fmt;
 
-use super::{Head, SignError, Signer, added, canonical};
-use crate::bounded::Bounded;
+use super::value::Value;
+use super::{Head, Reading, SignError, SignedValue, SignerAt};
 use crate::canonical::{
-    ALGORITHM, CanonicalRequest, Fields, Order, Separator, Shown, Sink, StringToSign, Token,
+    ALGORITHM, Additions, CanonicalRequest, Fields, Order, Separator, Sink, StringToSign, Token,
 };
 use crate::chunked::Framing;
-use crate::content::{self, ContentSha256};
-use crate::credential::{AccessKeyId, SessionTokenRule};
-use crate::request::RequestError;
+use crate::content::ContentSha256;
+use crate::credential::{AccessKeyId, CredentialScope};
+use crate::crypto::DIGEST_LEN;
 use crate::signature::Signature;
-use crate::time::Timestamp;
 
-/// What a signer adds to a request. Made by [`Signer::sign`].
+/// What a signer adds to a request. Made by [`Signer::sign`](super::Signer::sign).
 #[must_use = "a request is signed only when the fields have been added"]
 #[derive(Clone)]
 pub struct Signed<'r> {
     head: Head<'r>,
     /// The signed fields, those that are added among them.
     order: Order,
+    additions: Additions<'r>,
+    /// A token that is added and not signed.
+    late_token: Option<(Token, &'r str)>,
     access_key_id: AccessKeyId,
-    string_to_sign: StringToSign<'r>,
+    scope: CredentialScope<'r>,
     content: ContentSha256,
-    content_text: content::Text,
-    /// Whether `x-amz-content-sha256` is sent.
-    announced: bool,
-    /// What is said of a body in frames: its length, and the names of its trailers.
-    stream: Option<(Bounded<u8, 20>, &'r str)>,
-    token: Option<(Token, &'r str)>,
-    token_rule: SessionTokenRule,
+    /// The hash of the canonical request.
+    hash: [u8; DIGEST_LEN],
     signature: Signature,
 }
 
 impl<'r> Signed<'r> {
+    #[inline]
     pub(super) fn new<'a: 'r>(
-        signer: &Signer<'a>,
-        head: Head<'r>,
+        at: &SignerAt<'_, 'a>,
+        reading: &Reading<'r>,
         content: ContentSha256,
         announced: bool,
         stream: Option<Framing<'r>>,
-        now: Timestamp,
     ) -> Result<Self, SignError> {
-        let mut signed = Self {
-            head,
-            order: Order::EMPTY,
-            access_key_id: signer.access_key_id,
-            string_to_sign: signer.string_to_sign(now, [0; 32]),
-            content,
-            content_text: content.text(),
-            announced,
-            stream: stream.map(|framing| (decimal(framing.decoded_len), framing.trailers)),
-            token: signer.token_parts(),
-            token_rule: signer.token_rule,
-            signature: Signature::NONE,
+        let SignerAt { signer, now, begun } = at;
+        let (token, late_token) = signer.token_parts();
+        let additions = Additions {
+            stream: stream.map(|framing| (framing.decoded_len, framing.trailers)),
+            timestamp: *now,
+            content: announced.then_some(content),
+            token,
         };
-        let fields = signed.collect()?;
-        if fields.names().any(|name| name.contains('%')) {
+        let head = reading.head;
+        let fields = reading.fields(Some(&additions))?;
+        if !reading.wire.usual_names && fields.names().any(|name| name.contains('%')) {
             return Err(SignError::FieldName);
         }
-        signed.order = fields.order();
-        let hash = signed.canonical_request().hash();
-        signed.string_to_sign = signer.string_to_sign(now, hash);
-        signed.signature = signer.signature(&signed.string_to_sign);
-        Ok(signed)
-    }
-
-    fn timestamp(&self) -> &Timestamp {
-        &self.string_to_sign.timestamp
-    }
-
-    /// The fields that are added and signed. Their number and order depend on nothing that
-    /// changes once the value exists.
-    fn added(&self) -> [Option<crate::request::Header<'_>>; 6] {
-        let signed = self.token.filter(|_| self.token_rule == SessionTokenRule::Signed);
-        let stream = self.stream.as_ref();
-        let trailers = stream.map(|(_, trailers)| *trailers).filter(|names| !names.is_empty());
-        [
-            stream.map(|_| added("content-encoding", AWS_CHUNKED.as_bytes())),
-            stream.map(|(len, _)| added("x-amz-decoded-content-length", len.as_slice())),
-            trailers.map(|names| added("x-amz-trailer", names.as_bytes())),
-            Some(added("x-amz-date", self.timestamp().as_bytes())),
-            self.announced.then(|| added("x-amz-content-sha256", self.content_text.as_bytes())),
-            signed.map(|(token, value)| added(token.field(), value.as_bytes())),
-        ]
-    }
-
-    fn collect(&self) -> Result<Fields<'_>, RequestError> {
-        let mut fields = self.head.fields()?;
-        for header in self.added().into_iter().flatten() {
-            fields.add(header)?;
-        }
-        Ok(fields)
+        let order = fields.order();
+        let hash = head.canonical(fields, None, content).hash();
+        let signature = begun.clone().signature(&signer.key, &hash);
+        Ok(Self {
+            head,
+            order,
+            additions,
+            late_token,
+            access_key_id: signer.access_key_id,
+            scope: signer.scope,
+            content,
+            hash,
+            signature,
+        })
     }
 
     fn fields(&self) -> Fields<'_> {
-        Fields::in_order(self.head.request.headers, self.added().into_iter().flatten(), self.order)
+        Fields::in_order(self.head.request.headers, Some(&self.additions), self.order)
     }
 
     /// The fields to add, `authorization` last. A session token is a secret, and so is a signature
@@ -104,31 +78,15 @@ impl<'r> Signed<'r> {
     ///
     /// A streamed body adds a field `content-encoding` behind one that may be there already: append
     /// it, do not replace.
+    #[inline]
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, SignedValue<'_>)> {
-        let value = |value| Some(SignedValue(value));
-        let stream = self.stream.as_ref();
-        let trailers = stream.map(|(_, trailers)| *trailers).filter(|names| !names.is_empty());
-        let token = self.token;
-        [
-            ("content-encoding", stream.and_then(|_| value(Value::Text(AWS_CHUNKED)))),
-            (
-                "x-amz-decoded-content-length",
-                stream.and_then(|(len, _)| value(Value::Ascii(len.as_slice()))),
-            ),
-            ("x-amz-trailer", trailers.and_then(|names| value(Value::Text(names)))),
-            ("x-amz-date", value(Value::Date(self.timestamp()))),
-            (
-                "x-amz-content-sha256",
-                (self.announced).then_some(SignedValue(Value::Ascii(self.content_text.as_bytes()))),
-            ),
-            (
-                token.map_or("", |(token, _)| token.field()),
-                token.and_then(|(_, text)| value(Value::Text(text))),
-            ),
-            ("authorization", value(Value::Authorization(self))),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
+        let additions = &self.additions;
+        let added = additions.iter();
+        let added = added.map(|added| (added.name(), Value::Added(additions, added)));
+        let late = self.late_token.map(|(token, text)| (token.field(), Value::Token(text)));
+        let authorization = ("authorization", Value::Authorization(self));
+        let all = added.chain(late).chain([authorization]);
+        all.map(|(name, value)| (name, SignedValue(value)))
     }
 
     /// Whether a field of [`headers`](Self::headers) has to be kept out of logs.
@@ -138,7 +96,8 @@ impl<'r> Signed<'r> {
     }
 
     /// The value of the `authorization` field.
-    pub fn authorization(&self) -> impl fmt::Display + '_ {
+    #[must_use]
+    pub fn authorization(&self) -> SignedValue<'_> {
         SignedValue(Value::Authorization(self))
     }
 
@@ -151,13 +110,14 @@ impl<'r> Signed<'r> {
     /// The canonical request this signature covers, for debugging.
     #[must_use]
     pub fn canonical_request(&self) -> CanonicalRequest<'_> {
-        canonical(&self.head, self.fields(), None, self.content)
+        self.head.canonical(self.fields(), None, self.content)
     }
 
     /// The string that was signed.
     #[must_use]
     pub fn string_to_sign(&self) -> StringToSign<'_> {
-        self.string_to_sign
+        let timestamp = self.additions.timestamp;
+        StringToSign { timestamp, scope: self.scope, hash: self.hash }
     }
 
     /// The signature.
@@ -166,12 +126,13 @@ impl<'r> Signed<'r> {
         self.signature
     }
 
-    fn put_authorization(&self, sink: &mut impl Sink) {
+    #[inline(always)]
+    pub(super) fn put_authorization(&self, sink: &mut impl Sink) {
         sink.put(ALGORITHM.as_bytes());
         sink.put(b" Credential=");
         sink.put(self.access_key_id.as_str().as_bytes());
         sink.put(b"/");
-        self.string_to_sign.scope.pieces().into_iter().for_each(|piece| sink.put(piece));
+        self.scope.each_piece(|piece| sink.put(piece));
         sink.put(b", SignedHeaders=");
         self.fields().put_names(Separator::Semicolon, sink);
         sink.put(b", Signature=");
@@ -185,48 +146,5 @@ impl fmt::Debug for Signed<'_> {
             .field("access_key_id", &self.access_key_id)
             .field("content", &self.content)
             .finish_non_exhaustive()
-    }
-}
-
-/// The coding that frames are.
-const AWS_CHUNKED: &str = "aws-chunked";
-
-fn decimal(number: u64) -> Bounded<u8, 20> {
-    let mut digits = Bounded::filled_with(0);
-    let mut power = 10u64.pow(number.checked_ilog10().unwrap_or(0));
-    while power > 0 {
-        // There is room for the digits of 64 bits.
-        let _ = digits.push(b'0' + (number / power % 10) as u8);
-        power /= 10;
-    }
-    digits
-}
-
-/// The value of a field that a signer adds.
-#[derive(Clone, Copy)]
-pub struct SignedValue<'s>(Value<'s>);
-
-#[derive(Clone, Copy)]
-enum Value<'s> {
-    Date(&'s Timestamp),
-    Ascii(&'s [u8]),
-    Text(&'s str),
-    Authorization(&'s Signed<'s>),
-}
-
-impl fmt::Display for SignedValue<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Value::Date(timestamp) => timestamp.fmt(f),
-            Value::Ascii(text) => crate::crypto::write_ascii(f, text),
-            Value::Text(text) => f.write_str(text),
-            Value::Authorization(signed) => Shown::with(f, |shown| signed.put_authorization(shown)),
-        }
-    }
-}
-
-impl fmt::Debug for SignedValue<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SignedValue([redacted])")
     }
 }

@@ -10,36 +10,39 @@
 
 use super::{ClaimedCredential, Component, Mechanism, Presented, ReadError, Tokens};
 use crate::canonical::{ALGORITHM, SignedHeaders};
-use crate::request::is_blank;
+use crate::request::{is_blank, split_once};
 use crate::signature::Signature;
 
 const MECHANISM: Mechanism = Mechanism::Header;
 
 /// Reads the value of the one `Authorization` field, without blanks around it.
+#[inline(always)]
 pub(super) fn read<'r: 'b, 'b>(value: &'r [u8]) -> Result<Presented<'r, 'b>, ReadError> {
     let value = core::str::from_utf8(value).map_err(|_| ReadError::AuthorizationSpace)?;
-    let (scheme, rest) = value.split_once(' ').ok_or(ReadError::AuthorizationSpace)?;
-    match scheme {
-        ALGORITHM if rest.starts_with(is_ascii_blank) => return Err(ReadError::AuthorizationSpace),
-        ALGORITHM => {}
-        "AWS4-ECDSA-P256-SHA256" => return Err(ReadError::SignatureV4a(MECHANISM)),
-        "AWS" => return Err(ReadError::SignatureV2),
-        _ => return Err(ReadError::AuthorizationType),
+    let components = value.strip_prefix(ALGORITHM).and_then(|rest| rest.strip_prefix(' '));
+    let components = components.ok_or_else(|| other_scheme(value))?;
+    if components.bytes().next().is_some_and(is_blank) {
+        return Err(ReadError::AuthorizationSpace);
     }
-    let components = || rest.split(',').map(|part| part.trim_matches(is_ascii_blank));
-    if components().count() != 3 {
+    let split = |list| split_once(list, b',').ok_or(ReadError::AuthorizationComponents);
+    let (first, rest) = split(components)?;
+    let (second, third) = split(rest)?;
+    if split_once(third, b',').is_some() {
         return Err(ReadError::AuthorizationComponents);
     }
     let (mut credential, mut signed_headers, mut signature) = (None, None, None);
-    for component in components() {
-        let (name, value) =
-            component.split_once('=').ok_or(ReadError::AuthorizationComponentSyntax)?;
-        let place = match name {
-            "Credential" => &mut credential,
-            "SignedHeaders" => &mut signed_headers,
-            "Signature" => &mut signature,
+    for component in [first, second, third].map(trim_blanks) {
+        let (place, value) = if let Some(value) = component.strip_prefix("Credential=") {
+            (&mut credential, value)
+        } else if let Some(value) = component.strip_prefix("SignedHeaders=") {
+            (&mut signed_headers, value)
+        } else if let Some(value) = component.strip_prefix("Signature=") {
+            (&mut signature, value)
+        } else if component.contains('=') {
             // Three components, one of them strange: one of the right ones is missing.
-            _ => continue,
+            continue;
+        } else {
+            return Err(ReadError::AuthorizationComponentSyntax);
         };
         if place.replace(value).is_some() {
             return Err(ReadError::AuthorizationComponentRepeated);
@@ -50,7 +53,7 @@ pub(super) fn read<'r: 'b, 'b>(value: &'r [u8]) -> Result<Presented<'r, 'b>, Rea
     let signed_headers = signed_headers.ok_or(missing(Component::SignedHeaders))?;
     let signature = signature.ok_or(missing(Component::Signature))?;
     // The separator of a query has no place here.
-    let list = SignedHeaders::parse(signed_headers).filter(|_| !signed_headers.contains('%'));
+    let list = SignedHeaders::parse(signed_headers).filter(|list| !list.is_escaped());
     Ok(Presented {
         mechanism: MECHANISM,
         credential: ClaimedCredential::parse(credential, MECHANISM)?,
@@ -62,8 +65,25 @@ pub(super) fn read<'r: 'b, 'b>(value: &'r [u8]) -> Result<Presented<'r, 'b>, Rea
     })
 }
 
-fn is_ascii_blank(character: char) -> bool {
-    u8::try_from(character).is_ok_and(is_blank)
+/// Why a value that does not begin with the algorithm and a blank is refused.
+#[cold]
+fn other_scheme(value: &str) -> ReadError {
+    match value.split_once(' ') {
+        None => ReadError::AuthorizationSpace,
+        Some(("AWS4-ECDSA-P256-SHA256", _)) => ReadError::SignatureV4a(MECHANISM),
+        Some(("AWS", _)) => ReadError::SignatureV2,
+        Some(_) => ReadError::AuthorizationType,
+    }
+}
+
+fn trim_blanks(mut text: &str) -> &str {
+    while let Some(rest) = text.strip_prefix([' ', '\t']) {
+        text = rest;
+    }
+    while let Some(rest) = text.strip_suffix([' ', '\t']) {
+        text = rest;
+    }
+    text
 }
 
 /// The credential of an `Authorization` field, well formed or not.

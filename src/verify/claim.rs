@@ -6,7 +6,6 @@ use core::time::Duration;
 use super::{Mechanism, Verified, VerifyError};
 use crate::body::{Binding, ChunkRules};
 use crate::canonical::{CanonicalRequest, Decoded, PlusSign, StringToSign};
-use crate::chain::Chain;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope, SessionToken};
 use crate::signature::{Signature, SigningKey};
@@ -45,7 +44,7 @@ pub struct Claim<'r> {
     pub(super) token: Option<ClaimedSessionToken<'r>>,
     pub(super) signature: Signature,
     pub(super) content: ContentSha256,
-    pub(super) binding: Binding,
+    pub(super) binding: Binding<'r>,
     /// What `Content-Length` announces.
     pub(super) announced_len: Option<u64>,
     pub(super) canonical: CanonicalRequest<'r>,
@@ -188,9 +187,7 @@ impl<'r> Claim<'r> {
     }
 
     fn matches(&self, key: &SigningKey) -> bool {
-        let mut message = key.start();
-        self.string_to_sign.put(&mut message);
-        key.finish(message).matches(&self.signature)
+        self.string_to_sign.signature(key).matches(&self.signature)
     }
 
     fn proven(self, matches: bool, key: &SigningKey) -> Result<Verified<'r>, VerifyError> {
@@ -198,10 +195,7 @@ impl<'r> Claim<'r> {
             return Err(VerifyError::SignatureMismatch);
         }
         let signed = matches!(self.binding, Binding::Chunked(ChunkRules { signed: true, .. }));
-        let StringToSign { timestamp, scope, .. } = self.string_to_sign;
-        // Begun with the signature that was just found good: a chain has no other seed.
-        let chain = signed.then(|| Chain::new(key.clone(), timestamp, &scope, self.signature));
-        Ok(Verified::new(self, chain))
+        Ok(Verified::new(self, signed.then(|| key.clone())))
     }
 }
 

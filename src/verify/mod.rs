@@ -20,14 +20,15 @@ mod verified;
 use core::time::Duration;
 
 use crate::body::{Binding, ChunkMinimum, ChunkRules};
+use crate::bytes;
 use crate::canonical::{
-    AuthenticationName, CanonicalRequest, CoverageError, Dialect, Fields, Path, PlusSign, Query,
+    CanonicalRequest, CoverageError, Dialect, Fields, Path, PlusSign, Query, SignedHeaders,
     StringToSign, Token,
 };
-use crate::chunked::Announced;
+use crate::chunked::Announcement;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope, SessionTokenRule, TERMINATOR};
-use crate::request::{Header, Limits, Request, RequestError, Target, trim};
+use crate::request::{Header, Known, Limits, Request, RequestError, Target, Wire, trim};
 use crate::signature::Signature;
 use crate::time::{Date, Timestamp};
 
@@ -230,18 +231,20 @@ impl<'p> Verifier<'p> {
     where
         'p: 'r,
     {
-        let Head { path, mut query, mut fields } = self.head(request)?;
-        let announced_len = content_length(request)?;
+        let Head { wire, path, mut query, mut fields } = self.head(request)?;
+        let announced_len = content_length(&wire)?;
         let mut buffer = Buffer::new();
-        let presented = self.presented(request, &query, &mut buffer)?;
-        let timestamp = presented.timestamp(request)?;
+        let presented = self.presented(request, &wire, &query, &mut buffer)?;
+        let timestamp = presented.timestamp(&wire)?;
         let expires = presented.expires(self)?;
         self.check_scope(&presented, timestamp)?;
         self.check_window(presented.mechanism, timestamp, expires, now)?;
-        let token = self.token(request, &presented)?;
-        let (content, binding) = self.content(request, &query, presented.mechanism, body)?;
+        let token = self.token(&wire, &presented)?;
+        let (content, binding) = self.content(&wire, &query, presented.mechanism, body)?;
         self.cover(&mut fields, presented.signed_headers)?;
-        self.uncover(&mut query);
+        if self.token_rule == SessionTokenRule::AfterSigning {
+            query.leave_tokens_out();
+        }
 
         let canonical = CanonicalRequest {
             method: request.method,
@@ -249,9 +252,10 @@ impl<'p> Verifier<'p> {
             query,
             authentication: None,
             fields,
-            content: content.text(),
+            content,
         };
         let hash = canonical.hash();
+        let access_key_id = presented.credential.access_key_id(presented.mechanism)?;
         let scope = CredentialScope {
             date: presented.credential.date,
             region: self.region,
@@ -259,7 +263,7 @@ impl<'p> Verifier<'p> {
         };
         Ok(Claim {
             mechanism: presented.mechanism,
-            access_key_id: presented.credential.access_key_id,
+            access_key_id,
             string_to_sign: StringToSign { timestamp, scope, hash },
             expires,
             token,
@@ -274,19 +278,22 @@ impl<'p> Verifier<'p> {
     }
 
     /// What every reading of a request starts with.
+    #[inline(always)]
     fn head<'r>(&self, request: &Request<'r>) -> Result<Head<'r>, RequestError> {
-        request.check(&self.limits)?;
+        let wire = request.check(&self.limits)?;
         let target = Target::parse(request.target)?;
         let path = Path::parse(target.path, self.dialect())?;
         let query = Query::parse(target.query, self.plus, &self.limits)?;
-        let fields = Fields::collect(request.headers, target.authority)?;
-        Ok(Head { path, query, fields })
+        let fields = Fields::collect(&wire, target.authority)?;
+        Ok(Head { wire, path, query, fields })
     }
 
     /// The one place where a request says who sent it.
+    #[inline(always)]
     fn presented<'r, 'b>(
         &self,
         request: &Request<'r>,
+        wire: &Wire<'r>,
         query: &Query<'r>,
         buffer: &'b mut Buffer,
     ) -> Result<Presented<'r, 'b>, ReadError>
@@ -294,11 +301,11 @@ impl<'p> Verifier<'p> {
         'r: 'b,
     {
         let parameters = AuthenticationParameters::find(query)?;
-        let mut fields = request.fields("authorization");
-        match (fields.next(), fields.next(), parameters.any()) {
-            (Some(_), Some(_), _) => Err(ReadError::AuthorizationRepeated),
-            (Some(_), None, true) => Err(ReadError::TwoMechanisms),
-            (Some(field), None, false) => authorization::read(trim(field.value)),
+        let repeated = wire.is_repeated(Known::Authorization);
+        match (wire.first(Known::Authorization), repeated, parameters.any()) {
+            (Some(_), true, _) => Err(ReadError::AuthorizationRepeated),
+            (Some(_), false, true) => Err(ReadError::TwoMechanisms),
+            (Some(field), false, false) => authorization::read(trim(field.value)),
             (None, _, true) => query::read(&parameters, query, self.dialect(), buffer),
             (None, _, false) => Err(self.without_claim(request)),
         }
@@ -310,7 +317,7 @@ impl<'p> Verifier<'p> {
 
     /// Whether the request would make its claim in a POST form.
     fn is_form(&self, request: &Request<'_>) -> bool {
-        let is_form = request.fields("content-type").any(|field| {
+        let is_form = request.look().fields("content-type").any(|field| {
             let form = b"multipart/form-data";
             let media = trim(field.value).get(..form.len()).unwrap_or_default();
             media.eq_ignore_ascii_case(form)
@@ -335,7 +342,7 @@ impl<'p> Verifier<'p> {
             .map(|query| AuthenticationParameters::find(&query).map_or(true, |found| found.any()));
         if parameters == Ok(true) {
             Some(Mechanism::Query)
-        } else if request.fields("authorization").next().is_some() {
+        } else if request.look().first(Known::Authorization).is_some() {
             Some(Mechanism::Header)
         } else {
             self.is_form(request).then_some(Mechanism::Form)
@@ -385,17 +392,17 @@ impl<'p> Verifier<'p> {
     /// The one session token, from the one place where it may stand.
     fn token<'r>(
         &self,
-        request: &Request<'r>,
+        wire: &Wire<'r>,
         presented: &Presented<'r, '_>,
     ) -> Result<Option<ClaimedSessionToken<'r>>, ReadError> {
         let express = self.service == "s3express";
         let mut found = None;
         for token in [Token::Security, Token::S3Session] {
-            let field = request.single(token.field())?.map(ClaimedSessionToken::in_field);
-            let parameter = match token {
-                Token::Security => presented.tokens.security,
-                Token::S3Session => presented.tokens.s3_session,
+            let (known, parameter) = match token {
+                Token::Security => (Known::AmzSecurityToken, presented.tokens.security),
+                Token::S3Session => (Known::AmzS3SessionToken, presented.tokens.s3_session),
             };
+            let field = wire.single(known)?.map(ClaimedSessionToken::in_field);
             let parameter = parameter.map(|raw| ClaimedSessionToken::in_query(raw, self.plus));
             for presented in field.into_iter().chain(parameter) {
                 let misplaced = token == Token::S3Session && !express;
@@ -408,15 +415,15 @@ impl<'p> Verifier<'p> {
     }
 
     /// What the request says of its body, and how that will be checked.
-    fn content(
+    fn content<'r>(
         &self,
-        request: &Request<'_>,
+        wire: &Wire<'r>,
         query: &Query<'_>,
         mechanism: Mechanism,
         body: Option<&[u8]>,
-    ) -> Result<(ContentSha256, Binding), ReadError> {
+    ) -> Result<(ContentSha256, Binding<'r>), ReadError> {
         let parse = |value| ContentSha256::parse(value).ok_or(ReadError::ContentSyntax);
-        let field = request.single("x-amz-content-sha256")?.map(parse).transpose()?;
+        let field = wire.single(Known::AmzContentSha256)?.map(parse).transpose()?;
         let parameter = match mechanism {
             Mechanism::Header | Mechanism::Form => None,
             Mechanism::Query => query
@@ -454,8 +461,8 @@ impl<'p> Verifier<'p> {
                     return Err(ReadError::UnsignedPayloadRefused);
                 }
                 // One client in use frames a body that it calls unsigned.
-                if is_aws_chunked(request) {
-                    let framed = self.chunked(request, mechanism, body.is_some(), false, true)?;
+                if is_aws_chunked(wire) {
+                    let framed = self.chunked(wire, mechanism, body.is_some(), false, true)?;
                     return Ok((content, framed));
                 }
                 Ok((
@@ -473,44 +480,44 @@ impl<'p> Verifier<'p> {
                 if !signed && self.unsigned_payload == UnsignedPayload::Refuse {
                     return Err(ReadError::UnsignedPayloadRefused);
                 }
-                let framed = self.chunked(request, mechanism, body.is_some(), signed, trailers)?;
+                let framed = self.chunked(wire, mechanism, body.is_some(), signed, trailers)?;
                 Ok((content, framed))
             }
         }
     }
 
     /// What the head says of a body in frames.
-    fn chunked(
+    fn chunked<'r>(
         &self,
-        request: &Request<'_>,
+        wire: &Wire<'r>,
         mechanism: Mechanism,
         whole: bool,
         signed: bool,
         trailers: bool,
-    ) -> Result<Binding, ReadError> {
+    ) -> Result<Binding<'r>, ReadError> {
         // A presigned URL has no chain that a client could know, a body given whole no frames.
         if mechanism == Mechanism::Query || self.dialect() == Dialect::Standard || whole {
             return Err(ReadError::StreamingUnsupported);
         }
-        let value = request.single("x-amz-decoded-content-length")?;
+        let value = wire.single(Known::AmzDecodedContentLength)?;
         let decoded_len = number(value.ok_or(ReadError::DecodedLengthMissing)?);
         let decoded_len = decoded_len.ok_or(ReadError::DecodedLengthSyntax)?;
-        let announced = match request.single("x-amz-trailer")? {
-            None => Announced::NONE,
+        let announced = match wire.single(Known::AmzTrailer)? {
+            None => Announcement::NONE,
             Some(_) if !trailers => return Err(ReadError::TrailerUnexpected),
-            Some(names) => Announced::parse(names).map_err(|_| ReadError::TrailerNames)?,
+            Some(names) => Announcement::parse(names).map_err(|_| ReadError::TrailerNames)?,
         };
         let minimum = self.chunk_minimum;
         Ok(Binding::Chunked(ChunkRules { signed, trailers, announced, decoded_len, minimum }))
     }
 
     /// Leaves the signed fields, if they are all there and cover what arrives.
-    fn cover(
+    fn cover<'r>(
         &self,
-        fields: &mut Fields<'_>,
-        signed: crate::canonical::SignedHeaders<'_>,
+        fields: &mut Fields<'r>,
+        signed: SignedHeaders<'r>,
     ) -> Result<(), ReadError> {
-        if !signed.contains("host") {
+        if !signed.names_host() {
             return Err(ReadError::HostNotSigned);
         }
         fields.select(signed, |name| self.must_sign(name, signed)).map_err(|error| match error {
@@ -520,11 +527,7 @@ impl<'p> Verifier<'p> {
     }
 
     /// Whether a field that arrived and is not signed must have been.
-    pub(crate) fn must_sign(
-        &self,
-        name: &str,
-        signed: crate::canonical::SignedHeaders<'_>,
-    ) -> bool {
+    pub(crate) fn must_sign(&self, name: &str, signed: SignedHeaders<'_>) -> bool {
         const PREFIX: &[u8] = b"x-amz-";
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         let dashed = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
@@ -539,25 +542,13 @@ impl<'p> Verifier<'p> {
         name.contains('_') && signed.names().any(|other| name.bytes().map(dashed).eq(other.bytes()))
     }
 
-    /// Takes out of the query what no signature covers.
-    fn uncover(&self, query: &mut Query<'_>) {
-        let late = self.token_rule == SessionTokenRule::AfterSigning;
-        query.remove(|parameter| {
-            let is = |name: AuthenticationName| parameter.name == name.as_str();
-            is(AuthenticationName::Signature)
-                || late
-                    && (is(AuthenticationName::SecurityToken)
-                        || is(AuthenticationName::S3SessionToken))
-        });
-    }
-
     /// The credential as it came, well formed or not: for an error page.
     pub(crate) fn credential_text<'b>(
         &self,
         request: &Request<'b>,
         buffer: &'b mut Buffer,
     ) -> Option<&'b str> {
-        match request.fields("authorization").next() {
+        match request.look().first(Known::Authorization) {
             Some(field) => authorization::credential_text(field.value),
             None => query::credential_text(&self.head(request).ok()?.query, buffer),
         }
@@ -572,12 +563,13 @@ impl<'p> Verifier<'p> {
     where
         'r: 'b,
     {
-        let Head { query, fields, .. } = self.head(request).ok()?;
-        Some((fields, self.presented(request, &query, buffer).ok()?))
+        let Head { wire, query, fields, .. } = self.head(request).ok()?;
+        Some((fields, self.presented(request, &wire, &query, buffer).ok()?))
     }
 }
 
 struct Head<'r> {
+    wire: Wire<'r>,
     path: Path<'r>,
     query: Query<'r>,
     fields: Fields<'r>,
@@ -587,7 +579,7 @@ struct Head<'r> {
 pub(crate) struct Presented<'r, 'b> {
     pub(crate) mechanism: Mechanism,
     pub(crate) credential: ClaimedCredential<'b>,
-    pub(crate) signed_headers: crate::canonical::SignedHeaders<'r>,
+    pub(crate) signed_headers: SignedHeaders<'r>,
     pub(crate) signature: Signature,
     /// `X-Amz-Date` of a query.
     date: Option<&'r str>,
@@ -605,7 +597,8 @@ struct Tokens<'r> {
 
 /// `name/date/region/service/terminator`, taken apart from the right.
 pub(crate) struct ClaimedCredential<'b> {
-    pub(crate) access_key_id: AccessKeyId,
+    /// A good [`AccessKeyId`], but for its type.
+    name: &'b str,
     pub(crate) date: Date,
     pub(crate) region: &'b str,
     pub(crate) service: &'b str,
@@ -613,31 +606,41 @@ pub(crate) struct ClaimedCredential<'b> {
 }
 
 impl<'b> ClaimedCredential<'b> {
+    pub(crate) fn access_key_id(&self, mechanism: Mechanism) -> Result<AccessKeyId, ReadError> {
+        AccessKeyId::new(self.name).map_err(|_| ReadError::CredentialSyntax(mechanism))
+    }
+
+    #[inline(always)]
     fn parse(text: &'b str, mechanism: Mechanism) -> Result<Self, ReadError> {
-        let mut parts = text.rsplitn(5, '/');
-        let mut part = || parts.next().filter(|part| !part.is_empty());
-        let (Some(terminator), Some(service), Some(region), Some(date), Some(name)) =
-            (part(), part(), part(), part(), part())
+        let mut rest = text;
+        let mut part = || {
+            let at = bytes::rfind(rest.as_bytes(), b'/')?;
+            let part = rest.get(at + 1..).filter(|part| !part.is_empty())?;
+            rest = rest.get(..at)?;
+            Some(part)
+        };
+        let (Some(terminator), Some(service), Some(region), Some(date)) =
+            (part(), part(), part(), part())
         else {
             return Err(ReadError::CredentialSyntax(mechanism));
         };
-        let access_key_id =
-            AccessKeyId::new(name).map_err(|_| ReadError::CredentialSyntax(mechanism))?;
+        let name = rest;
+        AccessKeyId::check(name.as_bytes()).map_err(|_| ReadError::CredentialSyntax(mechanism))?;
         let date = Date::parse(date).map_err(|_| ReadError::CredentialDateSyntax(mechanism))?;
-        Ok(Self { access_key_id, date, region, service, terminator })
+        Ok(Self { name, date, region, service, terminator })
     }
 }
 
 impl Presented<'_, '_> {
-    pub(crate) fn timestamp(&self, request: &Request<'_>) -> Result<Timestamp, ReadError> {
+    pub(crate) fn timestamp(&self, wire: &Wire<'_>) -> Result<Timestamp, ReadError> {
         let syntax = |_| ReadError::DateSyntax(self.mechanism);
         if let Some(date) = self.date {
             return Timestamp::parse(date).map_err(syntax);
         }
-        match request.single("x-amz-date")? {
+        match wire.single(Known::AmzDate)? {
             Some(date) => Timestamp::parse(date).map_err(syntax),
             None => {
-                let date = request.single("date")?.ok_or(ReadError::DateMissing)?;
+                let date = wire.single(Known::Date)?.ok_or(ReadError::DateMissing)?;
                 Timestamp::parse_http_date(date).map_err(syntax)
             }
         }
@@ -667,10 +670,10 @@ fn seconds(duration: Duration) -> i128 {
 
 /// The length that the head announces. Two lengths, or a length beside `Transfer-Encoding`, are
 /// how requests are smuggled (RFC 9112 section 6.3).
-fn content_length(request: &Request<'_>) -> Result<Option<u64>, ReadError> {
-    let Some(value) = request.single("content-length")? else { return Ok(None) };
+fn content_length(wire: &Wire<'_>) -> Result<Option<u64>, ReadError> {
+    let Some(value) = wire.single(Known::ContentLength)? else { return Ok(None) };
     let length = number(value);
-    if length.is_none() || request.fields("transfer-encoding").next().is_some() {
+    if length.is_none() || wire.first(Known::TransferEncoding).is_some() {
         return Err(ReadError::ContentLengthSyntax);
     }
     Ok(length)
@@ -683,10 +686,11 @@ fn number(value: &[u8]) -> Option<u64> {
 }
 
 /// Whether a list of `Content-Encoding` names `aws-chunked`.
-fn is_aws_chunked(request: &Request<'_>) -> bool {
-    request.fields("content-encoding").any(|Header { value, .. }| {
+fn is_aws_chunked(wire: &Wire<'_>) -> bool {
+    let names = |Header { value, .. }: &Header<'_>| {
         value
             .split(|byte| *byte == b',')
             .any(|coding| trim(coding).eq_ignore_ascii_case(b"aws-chunked"))
-    })
+    };
+    wire.first(Known::ContentEncoding).is_some() && wire.fields("content-encoding").any(names)
 }

@@ -7,7 +7,7 @@
 use super::{ClaimedCredential, Mechanism, Presented, ReadError, Tokens};
 use crate::bounded::Bounded;
 use crate::canonical::{
-    ALGORITHM, AuthenticationName, Dialect, Query, SignedHeaders, Spelling, is_plain,
+    ALGORITHM, AuthenticationName, Dialect, Parameter, Query, SignedHeaders, Spelling, is_plain,
 };
 use crate::credential::AccessKeyId;
 use crate::signature::Signature;
@@ -28,8 +28,13 @@ impl Buffer {
 
     /// The decoded text, if it fits and is text.
     fn decode<'r>(&mut self, query: &Query<'r>, raw: &'r str) -> Option<&str> {
-        for byte in query.decoded(raw) {
-            self.0.push(byte).ok()?;
+        let mut decoded = query.decoded(raw);
+        loop {
+            self.0.extend(decoded.literal()).ok()?;
+            match decoded.next() {
+                Some(byte) => self.0.push(byte).ok()?,
+                None => break,
+            }
         }
         core::str::from_utf8(self.0.as_slice()).ok()
     }
@@ -53,7 +58,22 @@ pub(super) struct AuthenticationParameters<'r> {
 impl<'r> AuthenticationParameters<'r> {
     pub(super) fn find(query: &Query<'r>) -> Result<Self, ReadError> {
         let mut found = Self::default();
-        for (name, spelling, parameter) in query.authentication() {
+        if query.may_authenticate() {
+            // Of several faults the first in canonical order is named.
+            found = Self::find_in(query, query.parameters())
+                .or_else(|_| Self::find_in(query, query.sorted()))?;
+        }
+        found.version_2 = !found.any && query.is_version_2();
+        Ok(found)
+    }
+
+    #[inline(always)]
+    fn find_in(
+        query: &Query<'r>,
+        parameters: impl Iterator<Item = Parameter<'r>>,
+    ) -> Result<Self, ReadError> {
+        let mut found = Self::default();
+        for (name, spelling, parameter) in query.authentication(parameters) {
             if spelling == Spelling::Alias {
                 return Err(ReadError::ParameterAlias);
             }
@@ -72,7 +92,6 @@ impl<'r> AuthenticationParameters<'r> {
             }
             found.any = true;
         }
-        found.version_2 = !found.any && query.is_version_2();
         Ok(found)
     }
 

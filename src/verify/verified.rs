@@ -5,12 +5,15 @@ use core::fmt;
 use super::{Claim, Mechanism};
 use crate::body::BodyVerifier;
 use crate::canonical::{
-    AuthenticationName, SignedParameter, SignedPath, SignedText, canonical_name,
+    AuthenticationName, SignedParameter, SignedPath, SignedText, StringToSign, canonical_name,
 };
 use crate::chain::Chain;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope};
-use crate::request::{Header, trim};
+#[cfg(feature = "checksums")]
+use crate::request::Known;
+use crate::request::trim;
+use crate::signature::SigningKey;
 use crate::time::Timestamp;
 
 /// A head whose signature is good.
@@ -22,7 +25,7 @@ use crate::time::Timestamp;
 ///
 /// ```compile_fail,E0451
 /// fn forge(claim: countersign::Claim<'_>) -> countersign::Verified<'_> {
-///     countersign::Verified { claim, chain: None }
+///     countersign::Verified { claim, key: None }
 /// }
 /// ```
 ///
@@ -41,14 +44,15 @@ use crate::time::Timestamp;
 #[must_use = "the body is still unverified"]
 pub struct Verified<'r> {
     claim: Claim<'r>,
-    /// Where the chunks of a streamed body are signed.
-    chain: Option<Chain>,
+    /// The key of the chunks, if those of a streamed body are signed.
+    key: Option<SigningKey>,
 }
 
 impl<'r> Verified<'r> {
     /// The proof's only constructor; its only caller is `Claim`.
-    pub(super) const fn new(claim: Claim<'r>, chain: Option<Chain>) -> Self {
-        Self { claim, chain }
+    #[inline(always)]
+    pub(super) const fn new(claim: Claim<'r>, key: Option<SigningKey>) -> Self {
+        Self { claim, key }
     }
 
     /// Who signed.
@@ -99,7 +103,7 @@ impl<'r> Verified<'r> {
     pub fn query(&self) -> impl Iterator<Item = SignedParameter<'r>> + '_ {
         let query = &self.claim.canonical.query;
         query
-            .parameters()
+            .sorted()
             .filter(|parameter| {
                 !AuthenticationName::ALL.iter().any(|name| parameter.name == name.as_str())
             })
@@ -151,7 +155,7 @@ impl<'r> Verified<'r> {
                     checks.field(algorithm, trim(header.value))?;
                 }
             }
-            match self.claim.request.single("content-md5") {
+            match self.claim.request.look().single(Known::ContentMd5) {
                 Ok(None) => {}
                 Ok(Some(value)) => checks.content_md5(value)?,
                 // Two values are a list, and no list is an MD5.
@@ -171,7 +175,10 @@ impl<'r> Verified<'r> {
     /// The machine that verifies the body, whatever its mode. Checksums are not its business; with
     /// the feature `checksums`, `into_checked_body` checks them as well.
     pub fn into_body(self) -> BodyVerifier {
-        BodyVerifier::new(self.claim.binding, self.claim.announced_len, self.chain)
+        let StringToSign { timestamp, scope, .. } = self.claim.string_to_sign;
+        // Begun with the signature that was found good: a chain has no other seed.
+        let chain = self.key.map(|key| Chain::new(key, timestamp, &scope, self.claim.signature));
+        BodyVerifier::new(self.claim.binding, self.claim.announced_len, chain)
     }
 }
 
@@ -196,7 +203,7 @@ impl<'s> SignedHeader<'s> {
     /// line, joined with commas.
     pub fn values(&self) -> impl Iterator<Item = &'s [u8]> + use<'s> {
         let Self { verified, name } = *self;
-        verified.canonical.fields.fields(name).map(|Header { value, .. }| trim(value))
+        verified.canonical.fields.fields(name).map(|header| trim(header.value))
     }
 
     /// The value, if the field came once.

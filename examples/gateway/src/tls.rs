@@ -4,7 +4,8 @@
 //! module deliberately does not know.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -159,10 +160,17 @@ pub(crate) fn make(files: &Files, ip: IpAddr, domain: Option<&str>) -> Result<()
     params.not_after = now + SELF_SIGNED;
     let pair = KeyPair::generate()?;
     let made = params.self_signed(&pair)?;
-    // Nothing in it is secret, but it is made the same way: once, and never over another file.
-    secret_file::make(certificate, &made.pem())?;
     secret_file::make(key, &zeroize::Zeroizing::new(pair.serialize_pem()))?;
-    Ok(())
+    // Whoever is to trust it has to be able to read it.
+    let failed = |source: io::Error| TlsError::Certificate {
+        path: certificate.clone(),
+        source: source.into(),
+    };
+    if let Some(folder) = certificate.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut file = File::create_new(certificate).map_err(failed)?;
+    file.write_all(made.pem().as_bytes()).map_err(failed)
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl Listener {
 
     /// Sends a request; gives what arrived behind the gateway until nothing more came, and the
     /// answer, once the server behind has said `says`.
-    async fn exchange(&self, raw: &[u8], says: &str) -> (String, Answer) {
+    async fn exchange(&self, raw: &[u8], says: &str) -> (Arrived, Answer) {
         let address = self.front.address;
         let raw = raw.to_vec();
         let client = tokio::spawn(async move {
@@ -66,8 +66,16 @@ impl Listener {
         stream.write_all(says.as_bytes()).await.ok();
         drop(stream);
         let answer = client.await.unwrap();
-        (String::from_utf8_lossy(&arrived).into_owned(), answer)
+        let end = arrived.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8_lossy(&arrived[..end]).into_owned();
+        (Arrived { head, body: arrived[end + 4..].to_vec() }, answer)
     }
+}
+
+/// What a server was sent.
+struct Arrived {
+    head: String,
+    body: Vec<u8>,
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close, x-hop\r\n\
@@ -86,9 +94,8 @@ async fn what_arrives_is_signed_anew() {
     assert_eq!(answer.header("x-kept"), Some("1"));
     assert!(answer.header("x-hop").is_none() && answer.header("keep-alive").is_none());
 
-    let (head, body) = arrived.split_once("\r\n\r\n").unwrap();
-    let head = head.to_ascii_lowercase();
-    assert_eq!(body, "hello");
+    let head = arrived.head.to_ascii_lowercase();
+    assert_eq!(arrived.body, b"hello");
     assert!(head.starts_with("put /bucket/a%20b%2bc?b=%2f&x-id=putobject http/1.1\r\n"), "{head}");
     assert!(head.contains("\r\nx-amz-meta-a: b\r\n"), "{head}");
     assert!(head.contains("\r\nx-signed: 1\r\n") && !head.contains("x-mine"), "{head}");
@@ -110,8 +117,10 @@ async fn a_presigned_url_is_no_password_behind() {
     let raw = behind.front.plain("GET", &target, &[], b"");
     let (arrived, answer) = behind.exchange(&raw.bytes(), OK).await;
     assert_eq!(answer.status, 200);
-    assert!(arrived.starts_with("GET /bucket/k?versionId=1 HTTP/1.1\r\n"), "{arrived}");
-    assert!(!arrived.to_ascii_lowercase().contains("transfer-encoding"), "{arrived}");
+    let Arrived { head, body } = arrived;
+    assert!(head.starts_with("GET /bucket/k?versionId=1 HTTP/1.1\r\n"), "{head}");
+    assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "{head}");
+    assert!(body.is_empty());
     behind.front.stop().await;
 }
 
@@ -154,13 +163,12 @@ async fn the_end_of_a_bad_body_stays_here() {
     ] {
         let (arrived, answer) = behind.exchange(&raw.bytes(), OK).await;
         assert_eq!(answer.code(), code, "{}", answer.text());
-        let (head, body) = arrived.split_once("\r\n\r\n").unwrap();
+        let Arrived { head, body } = arrived;
         let announced = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         let announced: usize = announced.unwrap().parse().unwrap();
-        // Lossy text is never shorter than what arrived, so count what cannot be text once.
-        assert!(!body.is_empty() && announced >= 1_000_000, "{head}");
-        assert!(!arrived.contains("\r\n0;chunk-signature="), "{code}: the end arrived");
-        assert!(!arrived.ends_with("\r\n0\r\n\r\n"), "{code}: the end arrived");
+        // Most of it, so that it was streamed, and not all of it.
+        assert!(announced >= 1_000_000, "{head}");
+        assert!((500_000..announced).contains(&body.len()), "{code}: {} arrived", body.len());
     }
     behind.front.stop().await;
 }

@@ -424,3 +424,21 @@ fn what_cannot_be_signed_is_not_sent() {
     assert!(matches!(block_on(none.call(upload(1))), Err(SignServiceError::Provider(_))));
     assert!(sent.lock().expect("a lock").is_none());
 }
+
+#[test]
+fn nothing_secret_is_shown_by_debug() {
+    let fixed = credential(Some(TOKEN));
+    let scope = KeyScope::new(clock().date(), "us-east-1", "s3");
+    let issued = block_on(fixed.issue(scope.clone())).expect("a credential");
+    let name = AccessKeyId::new("ASIATEMPORARY").expect("a name");
+    let claimed = countersign::tower::ClaimedToken::new(TOKEN);
+    let wanted = Wanted::new(name, scope, Some(claimed));
+    let found = block_on(KeyProvider::find(&fixed, wanted.clone())).expect("an answer");
+    let shown = format!(
+        "{fixed:?} {issued:?} {wanted:?} {found:?} {:?} {:?}",
+        SignLayer::new("s3", "us-east-1", credential(Some(TOKEN))),
+        VerifyLayer::new("s3", "us-east-1", credential(Some(TOKEN))),
+    );
+    assert!(shown.contains("ASIATEMPORARY") && shown.contains("Found"), "{shown}");
+    assert!(!shown.contains(SECRET) && !shown.contains(TOKEN), "{shown}");
+}

@@ -7,7 +7,6 @@
 use std::borrow::ToOwned as _;
 use std::boxed::Box;
 use std::string::String;
-#[cfg(feature = "checksums")]
 use std::string::ToString as _;
 use std::sync::Arc;
 use std::vec::Vec;
@@ -90,7 +89,6 @@ pub enum SignTrailers {
     /// Nothing.
     None,
     /// A checksum, taken while the data passes.
-    #[cfg(feature = "checksums")]
     Checksum(crate::checksum::ChecksumAlgorithm),
     /// Those that the body ends with, as a trailer frame: names, and how long their values will be.
     Below(Vec<(String, usize)>),
@@ -420,7 +418,6 @@ impl SignTrailers {
     fn names(&self) -> String {
         match self {
             Self::None => String::new(),
-            #[cfg(feature = "checksums")]
             Self::Checksum(algorithm) => algorithm.field().to_string(),
             Self::Below(lines) => {
                 lines.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",")
@@ -431,7 +428,6 @@ impl SignTrailers {
     fn trailing(&self) -> Trailing {
         match self {
             Self::None => Trailing::Nothing,
-            #[cfg(feature = "checksums")]
             Self::Checksum(algorithm) => {
                 Trailing::Checksum(crate::checksum::Checksummer::new(*algorithm))
             }

@@ -488,20 +488,17 @@ impl<K: KeyProvider> VerifyLayer<K> {
             };
             Refusal::Refused(error, answers.body(&hint))
         };
-        let wanted = {
-            let claim = read(&rules, &head, whole, now).map_err(&refuse)?;
-            Wanted {
-                claimed_access_key_id: claim.claimed_access_key_id(),
-                scope: KeyScope::new(
-                    claim.scope().date,
-                    Arc::clone(&self.region),
-                    Arc::clone(&self.service),
-                ),
-                session_token: claim.session_token().map(|token| ClaimedToken(token.to_vec())),
-            }
+        let claim = read(&rules, &head, whole, now).map_err(&refuse)?;
+        let wanted = Wanted {
+            claimed_access_key_id: claim.claimed_access_key_id(),
+            scope: KeyScope::new(
+                claim.scope().date,
+                Arc::clone(&self.region),
+                Arc::clone(&self.service),
+            ),
+            session_token: claim.session_token().map(|token| ClaimedToken(token.to_vec())),
         };
         let found = self.keys.find(wanted).await.map_err(|_| Refusal::Unanswerable(500))?;
-        let claim = read(&rules, &head, whole, now).map_err(&refuse)?;
         let verified = match &found {
             // The same work as a wrong signature; no key is told from another by its time.
             None => Err(claim.refuse_unknown_key(&SigningKey::from_bytes(&[0; 32]))),
@@ -513,16 +510,12 @@ impl<K: KeyProvider> VerifyLayer<K> {
         };
         let verified = verified.map_err(|error| refuse(error.into()))?;
         let view = VerifiedHead::of(&verified, answers.clone());
-        #[cfg(feature = "checksums")]
         let machine = verified.into_checked_body().map_err(|error| refuse(error.into()))?;
-        #[cfg(not(feature = "checksums"))]
-        let machine = verified.into_body();
         Ok((view, machine))
     }
 }
 
-/// The claim of a head. It is read before and after the key is fetched: it borrows the head, costs
-/// one hash, and so no future has to hold it.
+/// The claim of a head.
 fn read<'r>(
     rules: &Verifier<'r>,
     head: &'r Head<'r>,

@@ -166,9 +166,10 @@ async fn the_end_of_a_bad_body_stays_here() {
         let Arrived { head, body } = arrived;
         let announced = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         let announced: usize = announced.unwrap().parse().unwrap();
-        // Most of it, so that it was streamed, and not all of it.
+        // Some of it, so that it was streamed, and not all of it. How much is up to the buffers
+        // on the way, which are lost when a request is cut off.
         assert!(announced >= 1_000_000, "{head}");
-        assert!((500_000..announced).contains(&body.len()), "{code}: {} arrived", body.len());
+        assert!((1..announced).contains(&body.len()), "{code}: {} arrived", body.len());
     }
     behind.front.stop().await;
 }

@@ -325,14 +325,12 @@ async fn framed_bodies() {
 
     let old = server.sign("PUT", "/bucket/k", &[], b"old");
     assert_eq!(server.send(old).await.status, 200);
-    // A byte of a chunk, of a signature, and the last frame.
+    // A byte of a chunk, a digit of a signature, and the last frame.
     let good = put(ContentSha256::StreamingSigned, &[]);
-    for (at, code, status) in
-        [(9_000, "SignatureDoesNotMatch", 403), (30, "SignatureDoesNotMatch", 403)]
-    {
+    for at in [9_000, 30] {
         let mut raw = good.clone();
-        raw.body[at] ^= 1;
-        refused(&server, raw, status, code).await;
+        raw.body[at] = if raw.body[at] == b'0' { b'1' } else { b'0' };
+        refused(&server, raw, 403, "SignatureDoesNotMatch").await;
     }
     let mut raw = good.clone();
     raw.body.truncate(raw.body.len() - 2 - 2 - 64 - 17 - 1);

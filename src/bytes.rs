@@ -1,145 +1,257 @@
-//! Looking at bytes, and copying short runs of them, eight and more at a time.
+//! Looking at bytes, and copying short runs of them, sixteen at a time.
 //!
 //! A head is many short texts. A call for each, or a step for each byte, costs more than hashing
-//! them; here a text is a few words, the last of which overlaps the one before. Nothing here knows
+//! them; here a text is a few vectors, the last of which overlaps the one before. Nothing here knows
 //! what the bytes mean.
 
-/// Eight bytes, the first one lowest.
+use core::ops::{BitAnd, BitOr};
+
+use wide::u8x16;
+
+/// Sixteen bytes.
 #[derive(Clone, Copy)]
-pub(crate) struct Word(u64);
+pub(crate) struct Lanes(u8x16);
 
-/// Some of the bytes of a word: the high bit of each.
-pub(crate) type Marks = u64;
+/// Some of sixteen bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Marks(u8x16);
 
-const ONES: u64 = u64::from_le_bytes([1; 8]);
-const LOW: u64 = 0x7f * ONES;
-const HIGH: u64 = 0x80 * ONES;
+const LANES: usize = 16;
 
-// In none of these does a sum carry into the next byte: what is added up are seven bits each.
-impl Word {
+impl Lanes {
     #[inline(always)]
-    const fn of(bytes: [u8; 8]) -> Self {
-        Self(u64::from_le_bytes(bytes))
+    const fn of(bytes: [u8; LANES]) -> Self {
+        Self(u8x16::new(bytes))
+    }
+
+    /// The bytes of a text of at most sixteen, zeros behind it.
+    #[inline(always)]
+    fn of_short(text: &[u8]) -> Self {
+        let (low, high) = match (text.first_chunk(), text.last_chunk()) {
+            (Some(first), Some(last)) => {
+                // The two share bytes where there are fewer than sixteen.
+                let shared = 8 * (LANES - text.len()) as u32;
+                (u64::from_le_bytes(*first), u64::from_le_bytes(*last).unbounded_shr(shared))
+            }
+            _ => (head(text), 0),
+        };
+        Self::of((u128::from(high) << 64 | u128::from(low)).to_le_bytes())
     }
 
     /// The bytes that are this one.
     #[inline(always)]
-    pub(crate) const fn is(self, byte: u8) -> Marks {
-        let differing = self.0 ^ (ONES * byte as u64);
-        !(((differing & LOW) + LOW) | differing) & HIGH
+    pub(crate) fn is(self, byte: u8) -> Marks {
+        Marks(self.0.simd_eq(u8x16::splat(byte)))
     }
 
-    /// The bytes from `first` to `last`, both ASCII.
+    /// The bytes from `first` to `last`.
     #[inline(always)]
-    pub(crate) const fn is_in(self, first: u8, last: u8) -> Marks {
-        let from_first = (self.0 & LOW) + (0x80 - first as u64) * ONES;
-        let above_last = (self.0 & LOW) + (0x7f - last as u64) * ONES;
-        from_first & !above_last & !self.0 & HIGH
+    pub(crate) fn is_in(self, first: u8, last: u8) -> Marks {
+        let from_first = self.0 - u8x16::splat(first);
+        Marks(from_first.min(u8x16::splat(last - first)).simd_eq(from_first))
     }
 
     /// The ASCII letters.
     #[inline(always)]
-    pub(crate) const fn is_letter(self) -> Marks {
-        Self(self.0 | (0x20 * ONES)).is_in(b'a', b'z')
+    pub(crate) fn is_letter(self) -> Marks {
+        Self(self.0 | u8x16::splat(0x20)).is_in(b'a', b'z')
     }
 
     /// The same with ASCII letters in lower case.
     #[inline(always)]
-    const fn lower(self) -> Self {
+    fn lower(self) -> Self {
         // The cases differ in one bit.
-        Self(self.0 | self.is_in(b'A', b'Z') >> 2)
+        Self(self.0 | self.is_in(b'A', b'Z').0 & u8x16::splat(0x20))
+    }
+
+    #[inline(always)]
+    fn to_array(self) -> [u8; LANES] {
+        self.0.to_array()
+    }
+}
+
+impl Marks {
+    pub(crate) const NONE: Self = Self(u8x16::ZERO);
+
+    /// One bit for each byte, that of the first lowest.
+    #[inline(always)]
+    fn bits(self) -> u32 {
+        self.0.to_bitmask()
+    }
+}
+
+impl BitOr for Marks {
+    type Output = Self;
+
+    #[inline(always)]
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitAnd for Marks {
+    type Output = Self;
+
+    #[inline(always)]
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 }
 
 /// The bytes that are not marked.
 #[inline(always)]
-pub(crate) const fn others(marks: Marks) -> Marks {
-    !marks & HIGH
+pub(crate) fn others(marks: Marks) -> Marks {
+    Marks(!marks.0)
+}
+
+/// Which bytes of the sixteen from `at` on are marked by `kind`, by bits; none behind the end.
+#[inline(always)]
+fn marked(text: &[u8], at: usize, kind: impl Fn(Lanes) -> Marks) -> u32 {
+    let Some((_, rest)) = text.split_at_checked(at) else { return 0 };
+    match (rest.first_chunk(), text.last_chunk()) {
+        (Some(whole), _) => kind(Lanes::of(*whole)).bits(),
+        // Those before `at` are shifted out.
+        (None, Some(last)) => kind(Lanes::of(*last)).bits() >> (LANES - rest.len()),
+        // The zeros behind a short text are no part of it.
+        (None, None) => kind(Lanes::of_short(rest)).bits() & !(u32::MAX << rest.len()),
+    }
+}
+
+/// The positions of the bytes that a kind marks.
+pub(crate) struct Positions<'a, F> {
+    text: &'a [u8],
+    kind: F,
+    /// Where the sixteen begin that are looked at, and which of them are still to come.
+    at: usize,
+    bits: u32,
+}
+
+/// The positions of all bytes that `kind` marks: the text is read once, however many there are.
+#[inline(always)]
+pub(crate) fn positions<F: Fn(Lanes) -> Marks>(text: &[u8], kind: F) -> Positions<'_, F> {
+    let bits = marked(text, 0, &kind);
+    Positions { text, kind, at: 0, bits }
+}
+
+impl<F: Fn(Lanes) -> Marks> Iterator for Positions<'_, F> {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        while self.bits == 0 {
+            self.at += LANES;
+            if self.at >= self.text.len() {
+                return None;
+            }
+            self.bits = marked(self.text, self.at, &self.kind);
+        }
+        let position = self.at + self.bits.trailing_zeros() as usize;
+        self.bits &= self.bits - 1;
+        Some(position)
+    }
 }
 
 /// The position of the first byte that `kind` marks.
 #[inline(always)]
-pub(crate) fn position(bytes: &[u8], kind: impl Fn(Word) -> Marks) -> Option<usize> {
-    let Some(last) = bytes.last_chunk() else {
-        // The zeros behind a short text are no part of it.
-        return first(kind(Word(head(bytes)))).filter(|at| *at < bytes.len());
+pub(crate) fn position(text: &[u8], kind: impl Fn(Lanes) -> Marks) -> Option<usize> {
+    let Some(last) = text.last_chunk() else {
+        let bits = marked(text, 0, kind);
+        return (bits != 0).then_some(bits.trailing_zeros() as usize);
     };
-    for (nth, word) in bytes.as_chunks().0.iter().enumerate() {
-        if let Some(at) = first(kind(Word::of(*word))) {
-            return Some(8 * nth + at);
+    for (nth, lanes) in text.as_chunks().0.iter().enumerate() {
+        let bits = kind(Lanes::of(*lanes)).bits();
+        if bits != 0 {
+            return Some(LANES * nth + bits.trailing_zeros() as usize);
         }
     }
-    // What the last word shares with the one before has no marks, so what it finds is the first.
-    first(kind(Word::of(*last))).map(|at| bytes.len() - 8 + at)
+    // What the last sixteen share with those before has no marks, so what is found is the first.
+    let bits = kind(Lanes::of(*last)).bits();
+    (bits != 0).then(|| text.len() - LANES + bits.trailing_zeros() as usize)
 }
 
 /// Whether `kind` marks no byte.
 #[inline(always)]
-pub(crate) fn none(bytes: &[u8], kind: impl Fn(Word) -> Marks) -> bool {
-    let Some(last) = bytes.last_chunk() else {
-        let behind = HIGH.unbounded_shl(8 * bytes.len() as u32);
-        return kind(Word(head(bytes))) & !behind == 0;
-    };
-    // All of them, without a look at each, so that several are worked out at once.
-    let words = bytes.as_chunks().0.iter();
-    let marks = words.fold(kind(Word::of(*last)), |marks, word| marks | kind(Word::of(*word)));
-    marks == 0
+pub(crate) fn none(text: &[u8], kind: impl Fn(Lanes) -> Marks) -> bool {
+    position(text, kind).is_none()
 }
 
 /// The position of the first such byte.
 #[inline]
-pub(crate) fn find(bytes: &[u8], wanted: u8) -> Option<usize> {
-    position(bytes, |word| word.is(wanted))
+pub(crate) fn find(text: &[u8], wanted: u8) -> Option<usize> {
+    position(text, |lanes| lanes.is(wanted))
 }
 
 /// The position of the last such byte.
 #[inline]
-pub(crate) fn rfind(bytes: &[u8], wanted: u8) -> Option<usize> {
-    let (rest, words) = bytes.as_rchunks();
-    for (nth, word) in words.iter().enumerate().rev() {
-        let marks = Word::of(*word).is(wanted);
-        if marks != 0 {
-            return Some(rest.len() + 8 * nth + 7 - marks.leading_zeros() as usize / 8);
+pub(crate) fn rfind(text: &[u8], wanted: u8) -> Option<usize> {
+    let last = |bits: u32| (u32::BITS - 1 - bits.leading_zeros()) as usize;
+    let (rest, lanes) = text.as_rchunks();
+    for (nth, lanes) in lanes.iter().enumerate().rev() {
+        let bits = Lanes::of(*lanes).is(wanted).bits();
+        if bits != 0 {
+            return Some(rest.len() + LANES * nth + last(bits));
         }
     }
-    rest.iter().rposition(|byte| *byte == wanted)
-}
-
-#[inline(always)]
-fn first(marks: Marks) -> Option<usize> {
-    (marks != 0).then(|| marks.trailing_zeros() as usize / 8)
+    let bits = marked(rest, 0, |lanes| lanes.is(wanted));
+    (bits != 0).then(|| last(bits))
 }
 
 /// The first eight bytes, the first one lowest, zeros behind a shorter text.
 #[inline(always)]
-pub(crate) fn head(bytes: &[u8]) -> u64 {
-    if let Some(first) = bytes.first_chunk() {
+pub(crate) fn head(text: &[u8]) -> u64 {
+    if let Some(first) = text.first_chunk() {
         return u64::from_le_bytes(*first);
     }
-    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
         let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
         // The two share bytes where there are fewer than eight.
-        return u64::from(first) | u64::from(last) << (8 * (bytes.len() - 4));
+        return u64::from(first) | u64::from(last) << (8 * (text.len() - 4));
     }
-    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+    text.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
-/// The first eight bytes in lower case, as a number that has the order of the texts. Shorter texts
-/// sort as if zeros stood behind them.
+/// The first eight bytes as a number that has the order of the texts. Shorter texts sort as if
+/// zeros stood behind them.
 #[inline(always)]
-pub(crate) fn lower_key(bytes: &[u8]) -> u64 {
-    Word(head(bytes)).lower().0.swap_bytes()
+pub(crate) fn key(text: &[u8]) -> u64 {
+    head(text).swap_bytes()
+}
+
+/// The same in lower case.
+#[inline(always)]
+pub(crate) fn lower_key(text: &[u8]) -> u64 {
+    lower_word(key(text))
+}
+
+/// Eight bytes with ASCII letters in lower case.
+#[inline(always)]
+const fn lower_word(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    // Neither sum carries into the next byte: what is added up are seven bits each.
+    let low = word & (0x7f * ONES);
+    let from_a = low + (0x80 - b'A' as u64) * ONES;
+    let above_z = low + (0x7f - b'Z' as u64) * ONES;
+    word | (from_a & !above_z & !word & (0x80 * ONES)) >> 2
 }
 
 /// Whether `text` in lower case is `lower_case`.
 #[inline(always)]
 pub(crate) fn lowers_to(text: &[u8], lower_case: &[u8]) -> bool {
-    if text.len() != lower_case.len() || Word(head(text)).lower().0 != head(lower_case) {
+    if text.len() != lower_case.len() {
         return false;
     }
-    let same = |(a, b): (&[u8; 8], &[u8; 8])| Word::of(*a).lower().0 == Word::of(*b).0;
-    text.as_chunks().0.iter().zip(lower_case.as_chunks().0).skip(1).all(same)
-        && text.last_chunk().zip(lower_case.last_chunk()).is_none_or(same)
+    let (Some(last), Some(lower_last)) = (text.last_chunk(), lower_case.last_chunk()) else {
+        // Up to eight are one word, up to sixteen two.
+        return lower_word(head(text)) == head(lower_case)
+            && text.last_chunk().zip(lower_case.last_chunk()).is_none_or(|(text, lower_case)| {
+                lower_word(u64::from_le_bytes(*text)) == u64::from_le_bytes(*lower_case)
+            });
+    };
+    let same = |text: &[u8; LANES], lower_case: &[u8; LANES]| {
+        Lanes::of(*text).lower().to_array() == *lower_case
+    };
+    let mut all = text.as_chunks().0.iter().zip(lower_case.as_chunks().0);
+    all.all(|(text, lower_case)| same(text, lower_case)) && same(last, lower_last)
 }
 
 /// Copies a text to a place of its length. Short ones take no call of `memcpy`.
@@ -172,14 +284,14 @@ fn ends<const N: usize>(to: &mut [u8], from: &[u8]) {
 #[inline(always)]
 pub(crate) fn copy_lower(to: &mut [u8], from: &[u8]) {
     let Some(last) = from.last_chunk() else {
-        let lower = Word(head(from)).lower().0.to_le_bytes();
+        let lower = Lanes::of_short(from).lower().to_array();
         return copy(to, lower.get(..from.len()).unwrap_or_default());
     };
     for (to, from) in to.as_chunks_mut().0.iter_mut().zip(from.as_chunks().0) {
-        *to = Word::of(*from).lower().0.to_le_bytes();
+        *to = Lanes::of(*from).lower().to_array();
     }
     if let Some(to) = to.last_chunk_mut() {
-        *to = Word::of(*last).lower().0.to_le_bytes();
+        *to = Lanes::of(*last).lower().to_array();
     }
 }
 
@@ -188,7 +300,8 @@ mod tests {
     extern crate std;
 
     use super::{
-        Word, copy, copy_lower, find, head, lower_key, lowers_to, none, others, position, rfind,
+        LANES, Lanes, copy, copy_lower, find, head, key, lower_key, lowers_to, none, others,
+        position, positions, rfind,
     };
     use std::vec::Vec;
 
@@ -199,14 +312,17 @@ mod tests {
             let mut text: Vec<u8> = (0..len).map(|at| b'a' + at % 26).collect();
             assert_eq!((find(&text, b'#'), rfind(&text, b'#')), (None, None));
             // What fills up a word belongs to no text.
-            assert!(none(&text, |word| word.is(0)));
+            assert!(none(&text, |lanes| lanes.is(0)));
+            assert_eq!(positions(&text, |lanes| lanes.is(0)).count(), 0);
             for at in 0..text.len() {
                 let last = text.len() - 1;
                 let before = (text[at], text[last]);
                 (text[last], text[at]) = (b'#', b'#');
                 assert_eq!((find(&text, b'#'), rfind(&text, b'#')), (Some(at), Some(last)));
                 assert_eq!(rfind(&text[..last], b'#'), (at < last).then_some(at));
-                assert_eq!(position(&text, |word| others(word.is_letter())), Some(at), "{len}");
+                let all: Vec<_> = positions(&text, |lanes| lanes.is(b'#')).collect();
+                assert_eq!(all, if at < last { std::vec![at, last] } else { std::vec![at] });
+                assert_eq!(position(&text, |lanes| others(lanes.is_letter())), Some(at), "{len}");
                 (text[at], text[last]) = before;
             }
         }
@@ -217,23 +333,29 @@ mod tests {
     fn kinds() {
         for byte in 0..=255 {
             for (place, other) in
-                (0..8).flat_map(|place| [0, 0x7f, 0x80, 0xff, b'a'].map(|o| (place, o)))
+                (0..LANES).flat_map(|place| [0, 0x7f, 0x80, 0xff, b'a'].map(|o| (place, o)))
             {
-                let mut bytes = [other; 8];
+                let mut bytes = [other; LANES];
                 bytes[place] = byte;
-                let word = Word::of(bytes);
-                let check = |marks: u64, kind: &dyn Fn(u8) -> bool| {
-                    let expected = bytes.map(|byte| if kind(byte) { 0x80 } else { 0 });
-                    assert_eq!(marks.to_le_bytes(), expected, "{bytes:?}");
+                let lanes = Lanes::of(bytes);
+                let check = |marks: super::Marks, kind: &dyn Fn(u8) -> bool| {
+                    for (at, byte) in bytes.iter().enumerate() {
+                        assert_eq!(marks.bits() >> at & 1 == 1, kind(*byte), "{bytes:?}");
+                    }
+                    assert_eq!(marks.bits() ^ others(marks).bits(), 0xffff);
                 };
-                check(word.is(b'%'), &|byte| byte == b'%');
-                check(word.is(0), &|byte| byte == 0);
-                check(word.is(0x7f), &|byte| byte == 0x7f);
-                check(word.is_in(0, b' ' - 1), &|byte| byte < b' ');
-                check(word.is_in(b'!', b'~'), &|byte| byte.is_ascii_graphic());
-                check(word.is_in(b'-', b'9'), &|byte| (b'-'..=b'9').contains(&byte));
-                check(word.is_letter(), &|byte| byte.is_ascii_alphabetic());
-                assert_eq!(word.lower().0.to_le_bytes()[..], bytes.to_ascii_lowercase());
+                check(lanes.is(b'%'), &|byte| byte == b'%');
+                check(lanes.is(0), &|byte| byte == 0);
+                check(lanes.is(0x7f), &|byte| byte == 0x7f);
+                check(lanes.is_in(0, b' ' - 1), &|byte| byte < b' ');
+                check(lanes.is_in(b'!', b'~'), &|byte| byte.is_ascii_graphic());
+                check(lanes.is_in(b'-', b'9'), &|byte| (b'-'..=b'9').contains(&byte));
+                check(lanes.is_letter(), &|byte| byte.is_ascii_alphabetic());
+                check(lanes.is(0) | lanes.is(b'a'), &|byte| byte == 0 || byte == b'a');
+                check(lanes.is_letter() & lanes.is_in(0, b'Z'), &|b| b.is_ascii_uppercase());
+                assert_eq!(lanes.lower().to_array()[..], bytes.to_ascii_lowercase());
+                let word = &bytes[place & 8..][..8];
+                assert_eq!(lower_key(word), key(&word.to_ascii_lowercase()));
             }
         }
     }
@@ -268,8 +390,13 @@ mod tests {
 
     #[test]
     fn heads() {
-        let text = b"Ab[@Zz{`\x80\xc1";
+        let text = b"Ab[@Zz{`\x80\xc1#;:+.,z";
         for len in 0..=text.len() {
+            if len <= LANES {
+                let mut sixteen = [0; LANES];
+                sixteen[..len].copy_from_slice(&text[..len]);
+                assert_eq!(Lanes::of_short(&text[..len]).to_array(), sixteen, "{len}");
+            }
             let mut eight = [0; 8];
             let kept = len.min(8);
             eight[..kept].copy_from_slice(&text[..kept]);

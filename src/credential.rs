@@ -9,7 +9,7 @@ use core::fmt;
 use core::str;
 
 use crate::bounded::Bounded;
-use crate::bytes::{self, Marks, Word, others};
+use crate::bytes::{self, Lanes, Marks, others};
 use crate::crypto;
 use crate::time::Date;
 
@@ -129,7 +129,7 @@ impl AccessKeyId {
     /// Whether this is a name.
     #[inline]
     pub(crate) fn check(text: &[u8]) -> Result<(), CredentialError> {
-        check(text, |word| word.is(b','))?;
+        check(text, |lanes| lanes.is(b','))?;
         if text.len() > Self::MAX_LEN { Err(CredentialError::TooLong) } else { Ok(()) }
     }
 
@@ -165,7 +165,7 @@ impl<'a> SessionToken<'a> {
     /// # Errors
     /// [`CredentialError`] if it is empty or has a character other than visible ASCII.
     pub fn new(token: &'a str) -> Result<Self, CredentialError> {
-        check(token.as_bytes(), |_| 0)?;
+        check(token.as_bytes(), |_| Marks::NONE)?;
         Ok(Self(token))
     }
 
@@ -199,7 +199,7 @@ impl CredentialScope<'_> {
     /// Whether region and service can stand in a scope.
     pub(crate) fn check(&self) -> Result<(), CredentialError> {
         for part in [self.region, self.service] {
-            check(part.as_bytes(), |word| word.is(b'/') | word.is(b','))?;
+            check(part.as_bytes(), |lanes| lanes.is(b'/') | lanes.is(b','))?;
         }
         Ok(())
     }
@@ -219,11 +219,11 @@ impl CredentialScope<'_> {
 
 /// Whether a text holds visible ASCII characters alone, and none that is `forbidden`.
 #[inline(always)]
-fn check(text: &[u8], forbidden: impl Fn(Word) -> Marks) -> Result<(), CredentialError> {
+fn check(text: &[u8], forbidden: impl Fn(Lanes) -> Marks) -> Result<(), CredentialError> {
     if text.is_empty() {
         return Err(CredentialError::Empty);
     }
-    let bad = |word: Word| others(word.is_in(b'!', b'~')) | forbidden(word);
+    let bad = |lanes: Lanes| others(lanes.is_in(b'!', b'~')) | forbidden(lanes);
     if bytes::none(text, bad) { Ok(()) } else { Err(CredentialError::Character) }
 }
 

@@ -14,7 +14,7 @@ use sha2::block_api::compress256;
 pub(crate) use zeroize::Zeroizing as Wiped;
 use zeroize::optimization_barrier;
 
-use crate::bytes::{self, Word, others};
+use crate::bytes::{self, Lanes, others};
 
 /// Length of a SHA-256 digest in bytes.
 pub(crate) const DIGEST_LEN: usize = 32;
@@ -291,7 +291,7 @@ pub(crate) fn digest_to_hex(digest: &[u8; DIGEST_LEN]) -> [u8; 2 * DIGEST_LEN] {
 /// Reads 64 lower-case hexadecimal digits; the upper-case ones are another text, not signed by any
 /// known client.
 pub(crate) fn digest_from_hex(text: &[u8]) -> Option<[u8; DIGEST_LEN]> {
-    let digits = |word: Word| others(word.is_in(b'0', b'9') | word.is_in(b'a', b'f'));
+    let digits = |lanes: Lanes| others(lanes.is_in(b'0', b'9') | lanes.is_in(b'a', b'f'));
     if text.len() != 2 * DIGEST_LEN || !bytes::none(text, digits) {
         return None;
     }

@@ -7,7 +7,7 @@
 
 use core::fmt;
 
-use crate::bytes::{self, Word, others};
+use crate::bytes::{self, Lanes, others};
 
 /// A request head, exactly as it crossed the wire.
 ///
@@ -303,7 +303,7 @@ pub(crate) struct Target<'a> {
 
 impl<'a> Target<'a> {
     pub(crate) fn parse(target: &'a str) -> Result<Self, RequestError> {
-        let strange = |word: Word| word.is(b'#') | word.is_in(0, b' ' - 1) | word.is(0x7f);
+        let strange = |lanes: Lanes| lanes.is(b'#') | lanes.is_in(0, b' ' - 1) | lanes.is(0x7f);
         if !bytes::none(target.as_bytes(), strange) {
             return Err(RequestError::TargetSyntax);
         }
@@ -336,14 +336,14 @@ pub(crate) fn split_once(text: &str, separator: u8) -> Option<(&str, &str)> {
 /// Whether the value is ASCII without a control character.
 #[inline]
 fn is_text(value: &[u8]) -> bool {
-    bytes::none(value, |word| others(word.is_in(b' ', b'~')))
+    bytes::none(value, |lanes| others(lanes.is_in(b' ', b'~')))
 }
 
 /// Whether all characters are those that names are made of, as a rule.
 #[inline]
 fn is_usual(name: &str) -> bool {
-    bytes::none(name.as_bytes(), |word| {
-        others(word.is_letter() | word.is_in(b'0', b'9') | word.is(b'-'))
+    bytes::none(name.as_bytes(), |lanes| {
+        others(lanes.is_letter() | lanes.is_in(b'0', b'9') | lanes.is(b'-'))
     })
 }
 

@@ -8,7 +8,7 @@
 //! RFC 3986 sections 2.1 and 2.3.
 
 use super::Sink;
-use crate::bytes::{self, Word, others};
+use crate::bytes::{self, Lanes, others};
 use crate::request::RequestError;
 
 /// What a bare `+` in a query means. Clients disagree; S3 and most of its look-alikes read a blank.
@@ -39,12 +39,12 @@ impl Part {
     /// How many bytes at the front stay.
     #[inline(always)]
     fn kept(self, text: &[u8]) -> usize {
-        let changes = |word: Word| {
+        let changes = |lanes: Lanes| {
             // `-`, `.`, `/` and the digits follow each other.
-            let kept = word.is_letter() | word.is_in(b'-', b'9') | word.is(b'_') | word.is(b'~');
+            let kept = lanes.is_letter() | lanes.is_in(b'-', b'9') | lanes.is(b'_') | lanes.is(b'~');
             match self {
                 Self::Path => others(kept),
-                Self::Query(_) => others(kept) | word.is(b'/'),
+                Self::Query(_) => others(kept) | lanes.is(b'/'),
             }
         };
         bytes::position(text, changes).unwrap_or(text.len())
@@ -200,7 +200,7 @@ impl<'a> Decoded<'a> {
 impl<'a> Decoded<'a> {
     /// The bytes at the front that stand for themselves.
     pub(crate) fn literal(&mut self) -> &'a [u8] {
-        let end = bytes::position(self.rest, |word| word.is(b'%') | word.is(b'+'));
+        let end = bytes::position(self.rest, |lanes| lanes.is(b'%') | lanes.is(b'+'));
         let (literal, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
         literal

@@ -12,7 +12,7 @@ use core::cmp::Ordering;
 use super::Sink;
 use super::added::{Added, Additions};
 use crate::bounded::Bounded;
-use crate::bytes::{self, Word, others};
+use crate::bytes::{self, Lanes, others};
 use crate::request::{Header, Known, Limits, RequestError, Wire, is_token, split_once, trim};
 
 const MAX_FIELDS: usize = Limits::MAX_HEADERS + Added::COUNT;
@@ -347,7 +347,7 @@ fn key(name: &[u8]) -> u64 {
 #[inline(always)]
 pub(super) fn put_value(value: &[u8], sink: &mut impl Sink) {
     let value = trim(value);
-    if bytes::none(value, |word| word.is_in(0, b' ')) {
+    if bytes::none(value, |lanes| lanes.is_in(0, b' ')) {
         sink.put(value);
     } else {
         put_blanks(value, sink);
@@ -426,9 +426,9 @@ impl<'a> SignedHeaders<'a> {
     /// Reads a list whose separators are `;` or, in a query, `%3B`; `None` if it is not sorted and
     /// unique or holds anything but lower-case names.
     pub(crate) fn parse(list: &'a str) -> Option<Self> {
-        let unusual = |word: Word| {
-            let name = word.is_in(b'a', b'z') | word.is_in(b'0', b'9') | word.is(b'-');
-            others(name | word.is(b';'))
+        let unusual = |lanes: Lanes| {
+            let name = lanes.is_in(b'a', b'z') | lanes.is_in(b'0', b'9') | lanes.is(b'-');
+            others(name | lanes.is(b';'))
         };
         let usual = bytes::none(list.as_bytes(), unusual);
         let well_formed = |name: &str| {

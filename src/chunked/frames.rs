@@ -150,7 +150,7 @@ impl Deframer {
         if !matches!(self.line.as_slice().last(), Some(b'\r' | b'\n')) {
             // Up to its end a line is taken as it is. A longer one is refused with what is here.
             let (seen, _) = input.split_at(input.len().min(MAX_LINE + 3));
-            let end = bytes::position(seen, |word| word.is(b'\r') | word.is(b'\n'));
+            let end = bytes::position(seen, |lanes| lanes.is(b'\r') | lanes.is(b'\n'));
             begin = end.unwrap_or(seen.len());
             self.line.extend(seen.split_at(begin).0).map_err(|_| FrameError::Syntax)?;
         }

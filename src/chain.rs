@@ -58,7 +58,7 @@ impl Chain {
     /// The signature of the next chunk, by the hash of its data. The chain moves on to it.
     pub(crate) fn chunk(&mut self, data: &[u8; DIGEST_LEN]) -> Signature {
         let mut message = self.chunk.clone();
-        message.update(&self.previous.to_hex());
+        message.update(self.previous.as_hex());
         message.update(b"\n");
         message.update(EMPTY);
         message.update(b"\n");
@@ -70,7 +70,7 @@ impl Chain {
     /// The signature of the trailers, by the hash of their lines. Nothing follows it.
     pub(crate) fn trailers(self, lines: &[u8; DIGEST_LEN]) -> Signature {
         let mut message = self.trailer;
-        message.update(&self.previous.to_hex());
+        message.update(self.previous.as_hex());
         message.update(b"\n");
         message.update(&digest_to_hex(lines));
         self.key.finish(&mut message)

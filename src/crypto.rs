@@ -159,6 +159,12 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
 
     #[inline(always)]
     pub(crate) fn finish(mut self) -> [u8; DIGEST_LEN] {
+        self.finish_in_place()
+    }
+
+    /// As [`finish`](Self::finish), without moving the blocks. Nothing can follow.
+    #[inline(always)]
+    pub(crate) fn finish_in_place(&mut self) -> [u8; DIGEST_LEN] {
         bytes_of(&self.finish_words())
     }
 }
@@ -279,6 +285,12 @@ pub(crate) fn constant_time_eq(a: &[u8; DIGEST_LEN], b: &[u8; DIGEST_LEN]) -> bo
     constant_time_eq::constant_time_eq_32(a, b)
 }
 
+/// The same for digests in hexadecimal.
+#[inline]
+pub(crate) fn constant_time_eq_hex(a: &[u8; 2 * DIGEST_LEN], b: &[u8; 2 * DIGEST_LEN]) -> bool {
+    constant_time_eq::constant_time_eq_64(a, b)
+}
+
 /// Lower-case hexadecimal of a digest.
 #[inline]
 pub(crate) fn digest_to_hex(digest: &[u8; DIGEST_LEN]) -> [u8; 2 * DIGEST_LEN] {
@@ -288,13 +300,17 @@ pub(crate) fn digest_to_hex(digest: &[u8; DIGEST_LEN]) -> [u8; 2 * DIGEST_LEN] {
     hex
 }
 
+/// The 64 lower-case hexadecimal digits of a digest, if the text is that.
+#[inline]
+pub(crate) fn hex_of_digest(text: &[u8]) -> Option<&[u8; 2 * DIGEST_LEN]> {
+    let others = |lanes: Lanes| others(lanes.is_in(b'0', b'9') | lanes.is_in(b'a', b'f'));
+    <&[u8; 2 * DIGEST_LEN]>::try_from(text).ok().filter(|text| bytes::none(*text, others))
+}
+
 /// Reads 64 lower-case hexadecimal digits; the upper-case ones are another text, not signed by any
 /// known client.
 pub(crate) fn digest_from_hex(text: &[u8]) -> Option<[u8; DIGEST_LEN]> {
-    let digits = |lanes: Lanes| others(lanes.is_in(b'0', b'9') | lanes.is_in(b'a', b'f'));
-    if text.len() != 2 * DIGEST_LEN || !bytes::none(text, digits) {
-        return None;
-    }
+    let text = hex_of_digest(text)?;
     let mut digest = [0; DIGEST_LEN];
     const_hex::decode_to_slice(text, &mut digest).ok()?;
     Some(digest)

@@ -197,6 +197,9 @@ pub(crate) struct Wire<'a> {
     first: [u8; Known::COUNT],
     /// Which of them stand again behind it, by bits.
     repeated: u32,
+    /// Which of the first 64 have values of visible characters alone, by bits: such a value is its
+    /// own canonical form.
+    pub(crate) visible: u64,
     well_formed: bool,
     /// Whether names hold letters, digits and `-` alone.
     pub(crate) usual_names: bool,
@@ -209,12 +212,24 @@ impl<'a> Wire<'a> {
     /// refused before.
     pub(crate) fn new(headers: &'a [Header<'a>]) -> Self {
         let first = [Self::NOWHERE; Known::COUNT];
-        let mut wire = Self { headers, first, repeated: 0, well_formed: true, usual_names: true };
+        let mut wire = Self {
+            headers,
+            first,
+            repeated: 0,
+            visible: 0,
+            well_formed: true,
+            usual_names: true,
+        };
         for (index, header) in (0..Self::NOWHERE).zip(headers) {
             let known = Known::of(header.name);
             let usual = known.is_some() || is_usual(header.name);
             wire.usual_names &= usual;
-            wire.well_formed &= header.is_well_formed(known, usual);
+            let visible = is_visible(header.value);
+            wire.visible |= u64::from(visible).unbounded_shl(u32::from(index));
+            // The grammar of this field is stricter, and is asked for by whoever reads it.
+            let is_text = visible || matches!(known, Some(Known::Authorization));
+            wire.well_formed &=
+                header.is_named_well(known, usual) && (is_text || header.has_text());
             if let Some(known) = known {
                 let first = &mut wire.first[known as usize];
                 if *first == Self::NOWHERE {
@@ -236,6 +251,12 @@ impl<'a> Wire<'a> {
     #[inline]
     pub(crate) fn first(&self, known: Known) -> Option<&'a Header<'a>> {
         self.headers.get(usize::from(self.first[known as usize]))
+    }
+
+    /// Where the first field of this name stands.
+    #[inline]
+    pub(crate) fn index(&self, known: Known) -> Option<u8> {
+        Some(self.first[known as usize]).filter(|index| *index != Self::NOWHERE)
     }
 
     /// The fields with this name, in order.
@@ -261,16 +282,21 @@ impl<'a> Wire<'a> {
 }
 
 impl Header<'_> {
-    /// Names are tokens, or HTTP/2's authority; values hold no control character but a tab or a line
-    /// fold (a line end with a blank behind it).
+    /// Names are tokens, or HTTP/2's authority.
     #[inline(always)]
-    fn is_well_formed(&self, known: Option<Known>, usual: bool) -> bool {
-        let named = match known {
+    fn is_named_well(&self, known: Option<Known>, usual: bool) -> bool {
+        match known {
             // Pseudo-fields are written in lower case.
             Some(Known::Authority) => self.name == ":authority",
             _ => !self.name.is_empty() && (usual || self.name.bytes().all(is_token)),
-        };
-        named && (is_text(self.value) || self.is_folded())
+        }
+    }
+
+    /// Whether the value holds no control character but a tab or a line fold (a line end with a
+    /// blank behind it).
+    #[inline]
+    pub(crate) fn has_text(&self) -> bool {
+        is_text(self.value) || self.is_folded()
     }
 
     /// The same for values with a tab, a line fold or what is not ASCII, as few are.
@@ -331,6 +357,12 @@ impl<'a> Target<'a> {
 pub(crate) fn split_once(text: &str, separator: u8) -> Option<(&str, &str)> {
     let at = bytes::find(text.as_bytes(), separator)?;
     Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// Whether the value is visible ASCII, or empty.
+#[inline]
+fn is_visible(value: &[u8]) -> bool {
+    bytes::none(value, |lanes| others(lanes.is_in(b'!', b'~')))
 }
 
 /// Whether the value is ASCII without a control character.

@@ -10,7 +10,7 @@ use core::fmt;
 
 use crate::credential::{CredentialScope, SecretKey, TERMINATOR};
 use crate::crypto::{
-    DIGEST_LEN, Gathering, MacKey, constant_time_eq, digest_from_hex, digest_to_hex, write_ascii,
+    DIGEST_LEN, Gathering, MacKey, constant_time_eq_hex, digest_to_hex, hex_of_digest, write_ascii,
 };
 
 /// The key that signs and verifies the requests of one access key for one day, region and service.
@@ -31,9 +31,10 @@ use crate::crypto::{
 #[derive(Clone)]
 pub struct SigningKey(MacKey);
 
-/// The 32 bytes that vouch for a request; 64 lower-case hexadecimal digits on the wire.
+/// The 32 bytes that vouch for a request; 64 lower-case hexadecimal digits on the wire, and here,
+/// because no one asks for them in another form.
 #[derive(Clone, Copy)]
-pub struct Signature([u8; DIGEST_LEN]);
+pub struct Signature([u8; Self::HEX_LEN]);
 
 impl SigningKey {
     /// Derives the key: `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, date), region), service),
@@ -64,7 +65,7 @@ impl SigningKey {
 
     #[inline]
     pub(crate) fn finish<const BLOCKS: usize>(&self, message: &mut Gathering<BLOCKS>) -> Signature {
-        Signature(self.0.finish(message))
+        Signature(digest_to_hex(&self.0.finish(message)))
     }
 }
 
@@ -73,17 +74,18 @@ impl Signature {
     pub(crate) const HEX_LEN: usize = 2 * DIGEST_LEN;
 
     /// Reads 64 lower-case hexadecimal digits; `None` for anything else.
+    #[inline]
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
-        digest_from_hex(text).map(Self)
+        hex_of_digest(text).copied().map(Self)
     }
 
-    pub(crate) fn to_hex(self) -> [u8; Self::HEX_LEN] {
-        digest_to_hex(&self.0)
+    pub(crate) const fn as_hex(&self) -> &[u8; Self::HEX_LEN] {
+        &self.0
     }
 
     /// Whether two signatures are the same, in constant time.
     pub(crate) fn matches(&self, other: &Self) -> bool {
-        constant_time_eq(&self.0, &other.0)
+        constant_time_eq_hex(&self.0, &other.0)
     }
 }
 
@@ -95,7 +97,7 @@ impl fmt::Debug for SigningKey {
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_ascii(f, &self.to_hex())
+        write_ascii(f, self.as_hex())
     }
 }
 

@@ -57,6 +57,25 @@ impl Timestamp {
         Ok(Self { unix, text: *text })
     }
 
+    /// As [`parse`](Self::parse). What lies on the same day as `now` needs no calendar.
+    #[inline]
+    pub(crate) fn parse_near(text: &[u8], now: Self) -> Result<Self, TimestampError> {
+        let &[_, _, _, _, _, _, _, _, b'T', h0, h1, m0, m1, s0, s1, b'Z'] = text else {
+            return Err(TimestampError);
+        };
+        let (hour, minute, second) = (number([h0, h1])?, number([m0, m1])?, number([s0, s1])?);
+        match text.first_chunk() {
+            Some(text) if now.date().text == *text && hour < 24 && minute < 60 && second < 60 => {
+                let of_day = 3600 * i64::from(hour) + 60 * i64::from(minute) + i64::from(second);
+                let unix = now.unix - now.unix.rem_euclid(DAY) + of_day;
+                let [y0, y1, y2, y3, o0, o1, d0, d1] = *text;
+                let text = [y0, y1, y2, y3, o0, o1, d0, d1, b'T', h0, h1, m0, m1, s0, s1, b'Z'];
+                Ok(Self { unix, text })
+            }
+            _ => Self::parse(text),
+        }
+    }
+
     /// Reads the date of an HTTP `Date` field: the basic form above or an IMF-fixdate (RFC 9110
     /// section 5.6.7), `Fri, 24 May 2013 00:00:00 GMT`.
     pub(crate) fn parse_http_date(text: &[u8]) -> Result<Self, TimestampError> {
@@ -139,6 +158,7 @@ impl Timestamp {
     }
 
     /// The day this instant lies in.
+    #[inline]
     #[must_use]
     pub fn date(self) -> Date {
         let [y0, y1, y2, y3, o0, o1, d0, d1, ..] = self.text;
@@ -202,10 +222,20 @@ impl Date {
         Ok(Self { text: *text })
     }
 
+    /// As [`parse`](Self::parse). The day of `now` needs no calendar.
+    #[inline]
+    pub(crate) fn parse_near(text: &[u8], now: Timestamp) -> Result<Self, TimestampError> {
+        let today = now.date();
+        if text == today.text { Ok(today) } else { Self::parse(text) }
+    }
+
     pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.text
     }
 }
+
+/// Seconds of a day; the protocol has no leap seconds.
+const DAY: i64 = 86_400;
 
 /// A real day.
 fn day(year: [u8; 4], month: [u8; 2], day: [u8; 2]) -> Result<time::Date, TimestampError> {
@@ -318,6 +348,8 @@ impl core::error::Error for TimestampError {}
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::{Date, Timestamp};
 
     #[test]
@@ -347,6 +379,28 @@ mod tests {
             " 0130524T000000Z",
         ] {
             assert!(Timestamp::parse(text).is_err(), "{text}");
+            for near in ["20130524T080910Z", "20240229T000000Z", "20230228T235959Z"] {
+                let near = Timestamp::parse(near).expect(near);
+                assert!(Timestamp::parse_near(text.as_bytes(), near).is_err(), "{text}");
+            }
+        }
+    }
+
+    /// It does not matter how near.
+    #[test]
+    fn reads_the_same_without_a_calendar() {
+        let days = ["19691231", "19700101", "20130523", "20130524", "20240229", "00000101"];
+        let times = ["000000", "080910", "235959"];
+        let all = || days.iter().flat_map(|day| times.map(|time| std::format!("{day}T{time}Z")));
+        for near in all() {
+            let near = Timestamp::parse(&near).expect("an instant");
+            for text in all() {
+                let at = Timestamp::parse_near(text.as_bytes(), near).expect("an instant");
+                let parsed = Timestamp::parse(&text).expect("an instant");
+                assert_eq!((at.unix, at.text), (parsed.unix, parsed.text));
+                let date = Date::parse_near(&text.as_bytes()[..8], near);
+                assert_eq!(date, Ok(parsed.date()));
+            }
         }
     }
 

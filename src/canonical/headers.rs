@@ -24,6 +24,9 @@ pub(crate) struct Fields<'a> {
     /// Fields that are signed with those of the wire but do not stand there yet.
     added: Option<&'a Additions<'a>>,
     order: Order,
+    /// Which of the first 64 of the wire have values that are canonical, by bits; of others, this
+    /// is not known.
+    canonical: u64,
     /// The list of names, if it came along in its canonical form.
     list: Option<&'a str>,
 }
@@ -67,11 +70,19 @@ impl<'a> Fields<'a> {
         is_signed: impl Fn(&str) -> bool,
         added: Option<&'a Additions<'a>>,
     ) -> Result<Self, RequestError> {
-        wire.check()?;
-        let one_host = settle_host(wire, authority)?;
-        let wire = wire.headers;
+        Ok(Self::sorted(wire, Host::settle(wire, authority)?, is_signed, added))
+    }
+
+    #[inline(always)]
+    fn sorted(
+        wire: &Wire<'a>,
+        host: Host,
+        is_signed: impl Fn(&str) -> bool,
+        added: Option<&'a Additions<'a>>,
+    ) -> Self {
+        let Wire { headers: wire, visible: canonical, .. } = *wire;
         let picked = |header: &Header<'_>| {
-            is_signed(header.name) && (one_host || header.name != ":authority")
+            is_signed(header.name) && (host == Host::Authority || header.name != ":authority")
         };
         let mut order = Order { indices: Bounded::filled_with(0), repeats: false };
         let mut keys = Keys::filled_with(0);
@@ -85,7 +96,7 @@ impl<'a> Fields<'a> {
             order.insert(index, &mut keys, |index| name_of(wire, index));
         }
         order.sort_many(|index| name_of(wire, index));
-        Ok(Self { wire, added, order, list: None })
+        Self { wire, added, order, canonical, list: None }
     }
 
     /// Fields that were collected before, in the order found then.
@@ -94,18 +105,88 @@ impl<'a> Fields<'a> {
         added: Option<&'a Additions<'a>>,
         order: Order,
     ) -> Self {
-        Self { wire, added, order, list: None }
+        Self { wire, added, order, canonical: 0, list: None }
     }
 
     pub(crate) const fn order(&self) -> Order {
         self.order
     }
 
-    /// Leaves the fields that `signed` names, if they cover what must be covered: every name has
-    /// its field, and no field that `must_sign` is left out.
+    /// The fields that `signed` names, if they cover what must be covered: every name has its
+    /// field, and no field that `must_sign` is left out.
+    #[inline]
+    pub(crate) fn select(
+        wire: &Wire<'a>,
+        host: Host,
+        signed: SignedHeaders<'a>,
+        must_sign: impl Fn(&str) -> bool,
+    ) -> Result<Self, CoverageError> {
+        match Self::select_single(wire, host, signed, &must_sign) {
+            Some(selected) => selected,
+            None => {
+                let mut fields = Self::sorted(wire, host, |_| true, None);
+                fields.keep(signed, must_sign)?;
+                Ok(fields)
+            }
+        }
+    }
+
+    /// The same, if there are not many fields and those that are signed stand once each: the list
+    /// has their order already. `None` if it is not so.
+    #[inline(always)]
+    fn select_single(
+        wire: &Wire<'a>,
+        host: Host,
+        signed: SignedHeaders<'a>,
+        must_sign: impl Fn(&str) -> bool,
+    ) -> Option<Result<Self, CoverageError>> {
+        let headers = wire.headers;
+        let mut left = match headers.len() {
+            len @ 1..=64 => u64::MAX >> (64 - len),
+            _ => return None,
+        };
+        let mut order = Order { indices: Bounded::filled_with(0), repeats: false };
+        let mut next = 0;
+        for name in signed.names() {
+            let found = match name {
+                "host" => wire.index(host.known()).map(usize::from),
+                _ => find_from(headers, next, name),
+            };
+            let Some(index) = found else { return Some(Err(CoverageError::Missing)) };
+            left &= !(1 << index);
+            next = index + 1;
+            // There is room: it is that of all fields.
+            let _ = order.indices.push(index as u8);
+        }
+        // Who signed is told by fields that are no part of what they signed.
+        let set_aside = match host {
+            Host::Field => [wire.index(Known::Authority), wire.index(Known::Authorization)],
+            Host::Authority => [None, wire.index(Known::Authorization)],
+        };
+        for index in set_aside.into_iter().flatten() {
+            left &= !(1 << index);
+        }
+        let mut left_out = Ok(());
+        while let Some(header) = headers.get(left.trailing_zeros() as usize) {
+            left &= left - 1;
+            let same = |index: &u8| headers.get(usize::from(*index)).is_some_and(|signed| {
+                signed.name.eq_ignore_ascii_case(header.name)
+            });
+            if order.indices.as_slice().iter().any(same) {
+                return None;
+            }
+            if must_sign(header.name) {
+                left_out = Err(CoverageError::Unsigned);
+            }
+        }
+        let (canonical, list) = (wire.visible, signed.canonical());
+        Some(left_out.map(|()| Self { wire: headers, added: None, order, canonical, list }))
+    }
+
+    /// Leaves the fields that `signed` names.
     ///
     /// Both sides are sorted, so one walk over both answers all three questions.
-    pub(crate) fn select(
+    fn keep(
         &mut self,
         signed: SignedHeaders<'a>,
         must_sign: impl Fn(&str) -> bool,
@@ -180,7 +261,12 @@ impl<'a> Fields<'a> {
         for index in self.order.indices.as_slice() {
             match (self.wire.get(usize::from(*index)), self.added) {
                 (Some(header), _) => {
-                    sink.put_lower(canonical_name(header.name).as_bytes());
+                    let name = canonical_name(header.name).as_bytes();
+                    if self.canonical.unbounded_shr(u32::from(*index)) & 1 != 0 {
+                        sink.put_line(name, header.value);
+                        continue;
+                    }
+                    sink.put_lower(name);
                     sink.put(b":");
                     put_value(header.value, sink);
                 }
@@ -291,20 +377,50 @@ const FEW: usize = 32;
 /// The keys of few fields, in their order.
 type Keys = Bounded<u64, FEW>;
 
-/// One `host`, given by one field or by a field and `:authority` alike. Whether `:authority` is the
-/// one that counts, if there is one.
-fn settle_host(wire: &Wire<'_>, authority: Option<&str>) -> Result<bool, RequestError> {
-    if wire.is_repeated(Known::Host) || wire.is_repeated(Known::Authority) {
-        return Err(RequestError::HeaderRepeated);
+/// The one field that names the host.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Host {
+    /// `host`; an `:authority` says the same and is passed over.
+    Field,
+    /// `:authority`.
+    Authority,
+}
+
+impl Host {
+    /// Finds the one host of well-formed fields, given by one field or by a field and `:authority`
+    /// alike.
+    #[inline]
+    pub(crate) fn settle(wire: &Wire<'_>, authority: Option<&str>) -> Result<Self, RequestError> {
+        wire.check()?;
+        if wire.is_repeated(Known::Host) || wire.is_repeated(Known::Authority) {
+            return Err(RequestError::HeaderRepeated);
+        }
+        let (host, other) = (wire.first(Known::Host), wire.first(Known::Authority));
+        let one = host.or(other).ok_or(RequestError::HostMissing)?;
+        let conflicts = |name: &[u8]| !trim(name).eq_ignore_ascii_case(trim(one.value));
+        if host.and(other).is_some_and(|other| conflicts(other.value))
+            || authority.is_some_and(|authority| conflicts(authority.as_bytes()))
+        {
+            return Err(RequestError::HostConflict);
+        }
+        Ok(if host.is_some() { Self::Field } else { Self::Authority })
     }
-    let host = wire.first(Known::Host).map(|field| trim(field.value));
-    let other = wire.first(Known::Authority).map(|field| trim(field.value));
-    let one = host.or(other).ok_or(RequestError::HostMissing)?;
-    let conflicts = |name: &[u8]| !name.eq_ignore_ascii_case(one);
-    if other.is_some_and(conflicts) || authority.map(str::as_bytes).is_some_and(conflicts) {
-        return Err(RequestError::HostConflict);
+
+    const fn known(self) -> Known {
+        match self {
+            Self::Field => Known::Host,
+            Self::Authority => Known::Authority,
+        }
     }
-    Ok(host.is_none())
+}
+
+/// Where a field of this name, in lower case, stands: `next` is where to look first.
+#[inline(always)]
+fn find_from(headers: &[Header<'_>], next: usize, name: &str) -> Option<usize> {
+    let same = |header: &Header<'_>| bytes::lowers_to(header.name.as_bytes(), name.as_bytes());
+    let (before, behind) = headers.split_at_checked(next)?;
+    let behind = behind.iter().position(same).map(|at| next + at);
+    behind.or_else(|| before.iter().position(same))
 }
 
 /// The name under which the field with this index is signed.
@@ -333,8 +449,7 @@ fn compare_names(a: &str, b: &str) -> Ordering {
 /// The order of two names in lower case.
 #[inline(always)]
 fn compare_lower(a: &str, b: &str) -> Ordering {
-    let key = |name: &str| bytes::head(name.as_bytes()).swap_bytes();
-    key(a).cmp(&key(b)).then_with(|| a.cmp(b))
+    bytes::key(a.as_bytes()).cmp(&bytes::key(b.as_bytes())).then_with(|| a.cmp(b))
 }
 
 /// The first eight bytes of a name in lower case: a number with the order of the text. No name has
@@ -520,7 +635,7 @@ fn split_escaped(list: &str) -> (&str, Option<&str>) {
 mod tests {
     extern crate std;
 
-    use super::{CoverageError, Fields, SignedHeaders};
+    use super::{CoverageError, Fields, Host, SignedHeaders};
     use crate::request::{Header, RequestError, Wire};
     use std::string::String;
     use std::vec::Vec;
@@ -614,9 +729,8 @@ mod tests {
             Header { name: "accept", value: b"*" },
         ];
         let select = |list| {
-            let mut fields = Fields::collect(&Wire::new(&headers), None).expect("fields");
             let list = SignedHeaders::parse(list).expect("a list");
-            fields.select(list, |name| {
+            let fields = Fields::select(&Wire::new(&headers), Host::Field, list, |name| {
                 name == "host" || name.starts_with("x-amz-") || name.starts_with("X-Amz-")
             })?;
             Ok(fields.iter().map(|header| header.value).collect::<Vec<_>>())

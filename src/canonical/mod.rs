@@ -28,7 +28,7 @@ use crate::time::Timestamp;
 
 pub(crate) use added::{Added, Additions};
 pub(crate) use encode::{Decoded, is_plain};
-pub(crate) use headers::{CoverageError, Fields, Order, Separator, SignedHeaders, canonical_name};
+pub(crate) use headers::{CoverageError, Fields, Host, Order, Separator, SignedHeaders, canonical_name};
 pub(crate) use query::{
     Authentication, AuthenticationName, Parameter, Query, Spelling, Token, put_parameter,
 };
@@ -56,6 +56,15 @@ pub(crate) trait Sink {
             }
         }
     }
+
+    /// Puts a field: the name in lower case, and a value that is canonical.
+    #[inline(always)]
+    fn put_line(&mut self, name: &[u8], value: &[u8]) {
+        self.put_lower(name);
+        self.put(b":");
+        self.put(value);
+        self.put(b"\n");
+    }
 }
 
 /// Canonical bytes on their way into the hash: enough of them are gathered that the hash is kept
@@ -73,6 +82,20 @@ impl<const BLOCKS: usize> Sink for Gathering<BLOCKS> {
         match self.place(name.len()) {
             Some(place) => bytes::copy_lower(place, name),
             None => Lowering(self).put_lower(name),
+        }
+    }
+
+    #[inline(always)]
+    fn put_line(&mut self, name: &[u8], value: &[u8]) {
+        let place = self.place(name.len() + value.len() + 2);
+        match place.and_then(|place| place.split_at_mut_checked(name.len())) {
+            Some((head, [colon, place @ .., end])) => {
+                bytes::copy_lower(head, name);
+                *colon = b':';
+                bytes::copy(place, value);
+                *end = b'\n';
+            }
+            _ => Lowering(self).put_line(name, value),
         }
     }
 }
@@ -246,7 +269,7 @@ impl CanonicalRequest<'_> {
     pub(crate) fn hash(&self) -> [u8; DIGEST_LEN] {
         let mut hash = Hashing::new();
         self.put(&mut hash);
-        hash.finish()
+        hash.finish_in_place()
     }
 }
 

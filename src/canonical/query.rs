@@ -394,7 +394,7 @@ impl<'a> Parameter<'a> {
 /// A number with the order of the first eight bytes.
 #[inline(always)]
 fn text_key(name: &str) -> u64 {
-    bytes::head(name.as_bytes()).swap_bytes()
+    bytes::key(name.as_bytes())
 }
 
 /// A sink that keeps the first eight bytes.

@@ -205,8 +205,8 @@ impl ChunkSigner {
             }
         }
         if let Some(chain) = self.chain.filter(|_| self.signs_trailers) {
-            let signature = chain.trailers(&received.hash()).to_hex();
-            for piece in [TRAILER_SIGNATURE.as_bytes(), b":", &signature, b"\r\n"] {
+            let signature = chain.trailers(&received.hash());
+            for piece in [TRAILER_SIGNATURE.as_bytes(), b":", signature.as_hex(), b"\r\n"] {
                 end.put(piece)?;
             }
         }
@@ -244,7 +244,7 @@ impl ChunkHead {
         }
         if let Some(signature) = signature {
             put(SIGNATURE_EXTENSION);
-            put(&signature.to_hex());
+            put(signature.as_hex());
         }
         put(b"\r\n");
         Self { text }

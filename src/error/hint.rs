@@ -583,8 +583,8 @@ impl<'a> About<'a> {
     /// When the request says that it was signed, and how long it asks to live.
     fn times(&self) -> Option<(Timestamp, Option<u64>)> {
         let mut buffer = Buffer::new();
-        let (_, presented) = self.rules.evidence(self.request, &mut buffer)?;
-        let at = presented.timestamp(&self.request.look()).ok()?;
+        let (_, presented) = self.rules.evidence(self.request, &mut buffer, self.now)?;
+        let at = presented.timestamp(&self.request.look(), self.now).ok()?;
         let life = presented.expires(self.rules).ok()?;
         Some((at, life.map(|life| life.as_secs())))
     }
@@ -724,9 +724,10 @@ struct NotSigned<'a>(&'a About<'a>);
 
 impl Display for NotSigned<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let About { rules, request, .. } = self.0;
+        let About { rules, request, now, .. } = *self.0;
         let mut buffer = Buffer::new();
-        let Some((fields, presented)) = rules.evidence(request, &mut buffer) else { return Ok(()) };
+        let evidence = rules.evidence(request, &mut buffer, now);
+        let Some((fields, presented)) = evidence else { return Ok(()) };
         let signed = presented.signed_headers;
         put_names(
             fields.names().filter(|name| {
@@ -743,9 +744,10 @@ struct NotSent<'a>(&'a About<'a>);
 
 impl Display for NotSent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let About { rules, request, .. } = self.0;
+        let About { rules, request, now, .. } = *self.0;
         let mut buffer = Buffer::new();
-        let Some((fields, presented)) = rules.evidence(request, &mut buffer) else { return Ok(()) };
+        let evidence = rules.evidence(request, &mut buffer, now);
+        let Some((fields, presented)) = evidence else { return Ok(()) };
         let came = |name: &&str| fields.fields(name).next().is_some();
         put_names(presented.signed_headers.names().filter(|name| !came(name)), f)
     }

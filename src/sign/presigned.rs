@@ -97,7 +97,7 @@ impl<'r> Presigned<'r> {
             Some(_) => b"&",
         });
         self.authentication.put_all(&self.fields(), sink);
-        put_parameter(AuthenticationName::Signature, &self.signature.to_hex(), sink);
+        put_parameter(AuthenticationName::Signature, self.signature.as_hex(), sink);
         if let Some((token, value)) = self.late_token {
             put_parameter(token.parameter(), value.as_bytes(), sink);
         }

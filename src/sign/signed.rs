@@ -136,7 +136,7 @@ impl<'r> Signed<'r> {
         sink.put(b", SignedHeaders=");
         self.fields().put_names(Separator::Semicolon, sink);
         sink.put(b", Signature=");
-        sink.put(&self.signature.to_hex());
+        sink.put(self.signature.as_hex());
     }
 }
 

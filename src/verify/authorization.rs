@@ -10,14 +10,31 @@
 
 use super::{ClaimedCredential, Component, Mechanism, Presented, ReadError, Tokens};
 use crate::canonical::{ALGORITHM, SignedHeaders};
-use crate::request::{is_blank, split_once};
+use crate::request::{Header, RequestError, is_blank, split_once, trim};
 use crate::signature::Signature;
+use crate::time::Timestamp;
 
 const MECHANISM: Mechanism = Mechanism::Header;
 
-/// Reads the value of the one `Authorization` field, without blanks around it.
+/// Reads the one `Authorization` field.
 #[inline(always)]
-pub(super) fn read<'r: 'b, 'b>(value: &'r [u8]) -> Result<Presented<'r, 'b>, ReadError> {
+pub(super) fn read<'r: 'b, 'b>(
+    field: &'r Header<'r>,
+    now: Timestamp,
+) -> Result<Presented<'r, 'b>, ReadError> {
+    let value = trim(field.value);
+    read_value(value, now).map_err(|error| match field.has_text() {
+        true => error,
+        // What this grammar takes is text; what it does not take may be no value of a field.
+        false => RequestError::HeaderSyntax.into(),
+    })
+}
+
+#[inline(always)]
+fn read_value<'r: 'b, 'b>(
+    value: &'r [u8],
+    now: Timestamp,
+) -> Result<Presented<'r, 'b>, ReadError> {
     let value = core::str::from_utf8(value).map_err(|_| ReadError::AuthorizationSpace)?;
     let components = value.strip_prefix(ALGORITHM).and_then(|rest| rest.strip_prefix(' '));
     let components = components.ok_or_else(|| other_scheme(value))?;
@@ -56,7 +73,7 @@ pub(super) fn read<'r: 'b, 'b>(value: &'r [u8]) -> Result<Presented<'r, 'b>, Rea
     let list = SignedHeaders::parse(signed_headers).filter(|list| !list.is_escaped());
     Ok(Presented {
         mechanism: MECHANISM,
-        credential: ClaimedCredential::parse(credential, MECHANISM)?,
+        credential: ClaimedCredential::parse(credential, MECHANISM, now)?,
         signed_headers: list.ok_or(ReadError::SignedHeadersSyntax(MECHANISM))?,
         signature: Signature::parse(signature.as_bytes()).ok_or(ReadError::SignatureSyntax)?,
         date: None,

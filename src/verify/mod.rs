@@ -22,7 +22,7 @@ use core::time::Duration;
 use crate::body::{Binding, ChunkMinimum, ChunkRules};
 use crate::bytes;
 use crate::canonical::{
-    CanonicalRequest, CoverageError, Dialect, Fields, Path, PlusSign, Query, SignedHeaders,
+    CanonicalRequest, CoverageError, Dialect, Fields, Host, Path, PlusSign, Query, SignedHeaders,
     StringToSign, Token,
 };
 use crate::chunked::Announcement;
@@ -231,17 +231,17 @@ impl<'p> Verifier<'p> {
     where
         'p: 'r,
     {
-        let Head { wire, path, mut query, mut fields } = self.head(request)?;
+        let Head { wire, path, mut query, host } = self.head(request)?;
         let announced_len = content_length(&wire)?;
         let mut buffer = Buffer::new();
-        let presented = self.presented(request, &wire, &query, &mut buffer)?;
-        let timestamp = presented.timestamp(&wire)?;
+        let presented = self.presented(request, &wire, &query, &mut buffer, now)?;
+        let timestamp = presented.timestamp(&wire, now)?;
         let expires = presented.expires(self)?;
         self.check_scope(&presented, timestamp)?;
         self.check_window(presented.mechanism, timestamp, expires, now)?;
         let token = self.token(&wire, &presented)?;
         let (content, binding) = self.content(&wire, &query, presented.mechanism, body)?;
-        self.cover(&mut fields, presented.signed_headers)?;
+        let fields = self.cover(&wire, host, presented.signed_headers)?;
         if self.token_rule == SessionTokenRule::AfterSigning {
             query.leave_tokens_out();
         }
@@ -284,8 +284,8 @@ impl<'p> Verifier<'p> {
         let target = Target::parse(request.target)?;
         let path = Path::parse(target.path, self.dialect())?;
         let query = Query::parse(target.query, self.plus, &self.limits)?;
-        let fields = Fields::collect(&wire, target.authority)?;
-        Ok(Head { wire, path, query, fields })
+        let host = Host::settle(&wire, target.authority)?;
+        Ok(Head { wire, path, query, host })
     }
 
     /// The one place where a request says who sent it.
@@ -296,6 +296,7 @@ impl<'p> Verifier<'p> {
         wire: &Wire<'r>,
         query: &Query<'r>,
         buffer: &'b mut Buffer,
+        now: Timestamp,
     ) -> Result<Presented<'r, 'b>, ReadError>
     where
         'r: 'b,
@@ -305,8 +306,8 @@ impl<'p> Verifier<'p> {
         match (wire.first(Known::Authorization), repeated, parameters.any()) {
             (Some(_), true, _) => Err(ReadError::AuthorizationRepeated),
             (Some(_), false, true) => Err(ReadError::TwoMechanisms),
-            (Some(field), false, false) => authorization::read(trim(field.value)),
-            (None, _, true) => query::read(&parameters, query, self.dialect(), buffer),
+            (Some(field), false, false) => authorization::read(field, now),
+            (None, _, true) => query::read(&parameters, query, self.dialect(), buffer, now),
             (None, _, false) => Err(self.without_claim(request)),
         }
     }
@@ -514,13 +515,15 @@ impl<'p> Verifier<'p> {
     /// Leaves the signed fields, if they are all there and cover what arrives.
     fn cover<'r>(
         &self,
-        fields: &mut Fields<'r>,
+        wire: &Wire<'r>,
+        host: Host,
         signed: SignedHeaders<'r>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<Fields<'r>, ReadError> {
         if !signed.names_host() {
             return Err(ReadError::HostNotSigned);
         }
-        fields.select(signed, |name| self.must_sign(name, signed)).map_err(|error| match error {
+        let must_sign = |name: &str| self.must_sign(name, signed);
+        Fields::select(wire, host, signed, must_sign).map_err(|error| match error {
             CoverageError::Unsigned => ReadError::HeadersNotSigned,
             CoverageError::Missing => ReadError::SignedHeaderMissing,
         })
@@ -559,12 +562,15 @@ impl<'p> Verifier<'p> {
         &self,
         request: &Request<'r>,
         buffer: &'b mut Buffer,
+        now: Timestamp,
     ) -> Option<(Fields<'r>, Presented<'r, 'b>)>
     where
         'r: 'b,
     {
-        let Head { wire, query, fields, .. } = self.head(request).ok()?;
-        Some((fields, self.presented(request, &wire, &query, buffer).ok()?))
+        let Head { wire, query, .. } = self.head(request).ok()?;
+        let authority = Target::parse(request.target).ok()?.authority;
+        let fields = Fields::collect(&wire, authority).ok()?;
+        Some((fields, self.presented(request, &wire, &query, buffer, now).ok()?))
     }
 }
 
@@ -572,7 +578,7 @@ struct Head<'r> {
     wire: Wire<'r>,
     path: Path<'r>,
     query: Query<'r>,
-    fields: Fields<'r>,
+    host: Host,
 }
 
 /// What a request says of its signature, in whichever grammar.
@@ -611,7 +617,7 @@ impl<'b> ClaimedCredential<'b> {
     }
 
     #[inline(always)]
-    fn parse(text: &'b str, mechanism: Mechanism) -> Result<Self, ReadError> {
+    fn parse(text: &'b str, mechanism: Mechanism, now: Timestamp) -> Result<Self, ReadError> {
         let mut rest = text;
         let mut part = || {
             let at = bytes::rfind(rest.as_bytes(), b'/')?;
@@ -626,19 +632,25 @@ impl<'b> ClaimedCredential<'b> {
         };
         let name = rest;
         AccessKeyId::check(name.as_bytes()).map_err(|_| ReadError::CredentialSyntax(mechanism))?;
-        let date = Date::parse(date).map_err(|_| ReadError::CredentialDateSyntax(mechanism))?;
+        let date = Date::parse_near(date.as_bytes(), now);
+        let date = date.map_err(|_| ReadError::CredentialDateSyntax(mechanism))?;
         Ok(Self { name, date, region, service, terminator })
     }
 }
 
 impl Presented<'_, '_> {
-    pub(crate) fn timestamp(&self, wire: &Wire<'_>) -> Result<Timestamp, ReadError> {
+    #[inline]
+    pub(crate) fn timestamp(
+        &self,
+        wire: &Wire<'_>,
+        now: Timestamp,
+    ) -> Result<Timestamp, ReadError> {
         let syntax = |_| ReadError::DateSyntax(self.mechanism);
         if let Some(date) = self.date {
-            return Timestamp::parse(date).map_err(syntax);
+            return Timestamp::parse_near(date.as_bytes(), now).map_err(syntax);
         }
         match wire.single(Known::AmzDate)? {
-            Some(date) => Timestamp::parse(date).map_err(syntax),
+            Some(date) => Timestamp::parse_near(date, now).map_err(syntax),
             None => {
                 let date = wire.single(Known::Date)?.ok_or(ReadError::DateMissing)?;
                 Timestamp::parse_http_date(date).map_err(syntax)

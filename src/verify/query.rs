@@ -11,6 +11,7 @@ use crate::canonical::{
 };
 use crate::credential::AccessKeyId;
 use crate::signature::Signature;
+use crate::time::Timestamp;
 
 const MECHANISM: Mechanism = Mechanism::Query;
 
@@ -106,6 +107,7 @@ pub(super) fn read<'r: 'b, 'b>(
     query: &Query<'r>,
     dialect: Dialect,
     buffer: &'b mut Buffer,
+    now: Timestamp,
 ) -> Result<Presented<'r, 'b>, ReadError> {
     if parameters.version_2 {
         return Err(ReadError::SignatureV2);
@@ -135,7 +137,7 @@ pub(super) fn read<'r: 'b, 'b>(
         buffer.decode(query, credential).ok_or(ReadError::CredentialSyntax(MECHANISM))?;
     Ok(Presented {
         mechanism: MECHANISM,
-        credential: ClaimedCredential::parse(credential, MECHANISM)?,
+        credential: ClaimedCredential::parse(credential, MECHANISM, now)?,
         // A name that would have to be escaped has no one way to stand here.
         signed_headers: SignedHeaders::parse(signed_headers)
             .filter(|list| list.names().all(is_plain))

@@ -241,11 +241,7 @@ pub(crate) fn lowers_to(text: &[u8], lower_case: &[u8]) -> bool {
         return false;
     }
     let (Some(last), Some(lower_last)) = (text.last_chunk(), lower_case.last_chunk()) else {
-        // Up to eight are one word, up to sixteen two.
-        return lower_word(head(text)) == head(lower_case)
-            && text.last_chunk().zip(lower_case.last_chunk()).is_none_or(|(text, lower_case)| {
-                lower_word(u64::from_le_bytes(*text)) == u64::from_le_bytes(*lower_case)
-            });
+        return Lanes::of_short(text).lower().to_array() == Lanes::of_short(lower_case).to_array();
     };
     let same = |text: &[u8; LANES], lower_case: &[u8; LANES]| {
         Lanes::of(*text).lower().to_array() == *lower_case
@@ -257,6 +253,8 @@ pub(crate) fn lowers_to(text: &[u8], lower_case: &[u8]) -> bool {
 /// Copies a text to a place of its length. Short ones take no call of `memcpy`.
 #[inline(always)]
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
+    // Both have this length, which spares asking again.
+    let Some(to) = to.get_mut(..from.len()) else { return };
     match from.len() {
         0 => {}
         1 => ends::<1>(to, from),

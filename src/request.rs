@@ -117,9 +117,9 @@ impl Default for Limits {
 }
 
 impl<'a> Request<'a> {
-    /// Checks the size of the head and the method, and looks at the fields once.
+    /// Checks the size of the head and the method.
     #[inline]
-    pub(crate) fn check(&self, limits: &Limits) -> Result<Wire<'a>, RequestError> {
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), RequestError> {
         if self.headers.len() > limits.headers {
             return Err(RequestError::TooManyHeaders);
         }
@@ -130,10 +130,11 @@ impl<'a> Request<'a> {
         if self.method.is_empty() || !self.method.bytes().all(is_token) {
             return Err(RequestError::MethodSyntax);
         }
-        Ok(self.look())
+        Ok(())
     }
 
-    /// Looks at the fields, whatever their size.
+    /// Looks at the fields once, whatever their size.
+    #[inline]
     pub(crate) fn look(&self) -> Wire<'a> {
         Wire::new(self.headers)
     }
@@ -164,28 +165,26 @@ impl Known {
 
     #[inline(always)]
     fn of(name: &str) -> Option<Self> {
+        let is = |known: &str| bytes::lowers_to(name.as_bytes(), known.as_bytes());
         // Few names have the length of another.
-        let candidates: &[(&str, Self)] = match name.len() {
-            4 => &[("host", Self::Host), ("date", Self::Date)],
-            10 => &[("x-amz-date", Self::AmzDate), (":authority", Self::Authority)],
-            11 => &[("content-md5", Self::ContentMd5)],
-            12 => &[("content-type", Self::ContentType)],
-            13 => &[("authorization", Self::Authorization), ("x-amz-trailer", Self::AmzTrailer)],
-            14 => &[("content-length", Self::ContentLength)],
-            16 => &[("content-encoding", Self::ContentEncoding)],
-            17 => &[("transfer-encoding", Self::TransferEncoding)],
-            20 => &[
-                ("x-amz-content-sha256", Self::AmzContentSha256),
-                ("x-amz-security-token", Self::AmzSecurityToken),
-            ],
-            21 => &[("x-amz-s3session-token", Self::AmzS3SessionToken)],
-            28 => &[("x-amz-decoded-content-length", Self::AmzDecodedContentLength)],
+        Some(match name.len() {
+            4 if is("host") => Self::Host,
+            4 if is("date") => Self::Date,
+            10 if is("x-amz-date") => Self::AmzDate,
+            10 if is(":authority") => Self::Authority,
+            11 if is("content-md5") => Self::ContentMd5,
+            12 if is("content-type") => Self::ContentType,
+            13 if is("authorization") => Self::Authorization,
+            13 if is("x-amz-trailer") => Self::AmzTrailer,
+            14 if is("content-length") => Self::ContentLength,
+            16 if is("content-encoding") => Self::ContentEncoding,
+            17 if is("transfer-encoding") => Self::TransferEncoding,
+            20 if is("x-amz-content-sha256") => Self::AmzContentSha256,
+            20 if is("x-amz-security-token") => Self::AmzSecurityToken,
+            21 if is("x-amz-s3session-token") => Self::AmzS3SessionToken,
+            28 if is("x-amz-decoded-content-length") => Self::AmzDecodedContentLength,
             _ => return None,
-        };
-        let known = candidates
-            .iter()
-            .find(|(known, _)| bytes::lowers_to(name.as_bytes(), known.as_bytes()))?;
-        Some(known.1)
+        })
     }
 }
 

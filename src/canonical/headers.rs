@@ -13,7 +13,7 @@ use super::Sink;
 use super::added::{Added, Additions};
 use crate::bounded::Bounded;
 use crate::bytes::{self, Lanes, others};
-use crate::request::{Header, Known, Limits, RequestError, Wire, is_token, split_once, trim};
+use crate::request::{Header, Known, Limits, RequestError, Wire, is_token, trim};
 
 const MAX_FIELDS: usize = Limits::MAX_HEADERS + Added::COUNT;
 
@@ -28,7 +28,7 @@ pub(crate) struct Fields<'a> {
     /// is not known.
     canonical: u64,
     /// The list of names, if it came along in its canonical form.
-    list: Option<&'a str>,
+    list: Option<&'a [u8]>,
 }
 
 /// An order of fields, without the fields.
@@ -112,75 +112,76 @@ impl<'a> Fields<'a> {
         self.order
     }
 
+    /// The fields that a list names, in its order. `None` says nothing of the list; but if there are
+    /// fields, it is sorted and unique, names `host`, and leaves no field out that has to be signed.
+    ///
+    /// Nothing of the list is looked for: the names of the fields tell where its own should end.
+    #[inline(always)]
+    pub(crate) fn listed(wire: &Wire<'a>, list: &'a [u8]) -> Option<Self> {
+        let headers = wire.headers;
+        let mut left = match headers.len() {
+            len @ 1..=64 if wire.usual_names => u64::MAX >> (64 - len),
+            _ => return None,
+        };
+        let mut order = Order { indices: Bounded::filled_with(0), repeats: false };
+        let (mut next, mut before, mut rest) = (0, &[][..], list);
+        loop {
+            let is_next = |header: &Header<'_>| {
+                let name = header.name.as_bytes();
+                let ends = match rest.get(name.len()) {
+                    Some(byte) => *byte == b';',
+                    None => rest.len() == name.len(),
+                };
+                ends && rest.get(..name.len()).is_some_and(|head| bytes::lowers_to(name, head))
+            };
+            let index = find_from(headers, next, is_next)?;
+            let (name, behind) = rest.split_at_checked(headers.get(index)?.name.len())?;
+            if compare_lower(before, name).is_ge() {
+                return None;
+            }
+            left &= !(1 << index);
+            // There is room: it is that of all fields.
+            let _ = order.indices.push(index as u8);
+            (next, before) = (index + 1, name);
+            match behind.split_first() {
+                Some((_, behind)) => rest = behind,
+                None => break,
+            }
+        }
+        // Who signed is told by a field that is no part of what was signed.
+        if let Some(index) = wire.index(Known::Authorization) {
+            left &= !(1 << index);
+        }
+        let host = wire.index(Known::Host).filter(|_| wire.index(Known::Authority).is_none())?;
+        if left >> host & 1 != 0 {
+            return None;
+        }
+        while let Some(header) = headers.get(left.trailing_zeros() as usize) {
+            left &= left - 1;
+            let is_same = |index: &u8| {
+                let signed = headers.get(usize::from(*index));
+                signed.is_some_and(|signed| signed.name.eq_ignore_ascii_case(header.name))
+            };
+            if is_amz(header.name) || order.indices.as_slice().iter().any(is_same) {
+                return None;
+            }
+        }
+        let canonical = wire.visible;
+        Some(Self { wire: headers, added: None, order, canonical, list: Some(list) })
+    }
+
     /// The fields that `signed` names, if they cover what must be covered: every name has its
     /// field, and no field that `must_sign` is left out.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn select(
         wire: &Wire<'a>,
         host: Host,
         signed: SignedHeaders<'a>,
         must_sign: impl Fn(&str) -> bool,
     ) -> Result<Self, CoverageError> {
-        match Self::select_single(wire, host, signed, &must_sign) {
-            Some(selected) => selected,
-            None => {
-                let mut fields = Self::sorted(wire, host, |_| true, None);
-                fields.keep(signed, must_sign)?;
-                Ok(fields)
-            }
-        }
-    }
-
-    /// The same, if there are not many fields and those that are signed stand once each: the list
-    /// has their order already. `None` if it is not so.
-    #[inline(always)]
-    fn select_single(
-        wire: &Wire<'a>,
-        host: Host,
-        signed: SignedHeaders<'a>,
-        must_sign: impl Fn(&str) -> bool,
-    ) -> Option<Result<Self, CoverageError>> {
-        let headers = wire.headers;
-        let mut left = match headers.len() {
-            len @ 1..=64 => u64::MAX >> (64 - len),
-            _ => return None,
-        };
-        let mut order = Order { indices: Bounded::filled_with(0), repeats: false };
-        let mut next = 0;
-        for name in signed.names() {
-            let found = match name {
-                "host" => wire.index(host.known()).map(usize::from),
-                _ => find_from(headers, next, name),
-            };
-            let Some(index) = found else { return Some(Err(CoverageError::Missing)) };
-            left &= !(1 << index);
-            next = index + 1;
-            // There is room: it is that of all fields.
-            let _ = order.indices.push(index as u8);
-        }
-        // Who signed is told by fields that are no part of what they signed.
-        let set_aside = match host {
-            Host::Field => [wire.index(Known::Authority), wire.index(Known::Authorization)],
-            Host::Authority => [None, wire.index(Known::Authorization)],
-        };
-        for index in set_aside.into_iter().flatten() {
-            left &= !(1 << index);
-        }
-        let mut left_out = Ok(());
-        while let Some(header) = headers.get(left.trailing_zeros() as usize) {
-            left &= left - 1;
-            let same = |index: &u8| headers.get(usize::from(*index)).is_some_and(|signed| {
-                signed.name.eq_ignore_ascii_case(header.name)
-            });
-            if order.indices.as_slice().iter().any(same) {
-                return None;
-            }
-            if must_sign(header.name) {
-                left_out = Err(CoverageError::Unsigned);
-            }
-        }
-        let (canonical, list) = (wire.visible, signed.canonical());
-        Some(left_out.map(|()| Self { wire: headers, added: None, order, canonical, list }))
+        let mut fields = Self::sorted(wire, host, |_| true, None);
+        fields.keep(signed, must_sign)?;
+        Ok(fields)
     }
 
     /// Leaves the fields that `signed` names.
@@ -311,7 +312,7 @@ impl<'a> Fields<'a> {
     #[inline(always)]
     pub(crate) fn put_names(&self, separator: Separator, sink: &mut impl Sink) {
         if let (Some(list), Separator::Semicolon) = (self.list, separator) {
-            return sink.put(list.as_bytes());
+            return sink.put(list);
         }
         let mut before = None;
         for index in self.order.indices.as_slice() {
@@ -406,21 +407,27 @@ impl Host {
         Ok(if host.is_some() { Self::Field } else { Self::Authority })
     }
 
-    const fn known(self) -> Known {
-        match self {
-            Self::Field => Known::Host,
-            Self::Authority => Known::Authority,
-        }
-    }
 }
 
-/// Where a field of this name, in lower case, stands: `next` is where to look first.
+/// Where such a field stands; `next` is where to look first.
 #[inline(always)]
-fn find_from(headers: &[Header<'_>], next: usize, name: &str) -> Option<usize> {
-    let same = |header: &Header<'_>| bytes::lowers_to(header.name.as_bytes(), name.as_bytes());
+fn find_from(
+    headers: &[Header<'_>],
+    next: usize,
+    wanted: impl Fn(&Header<'_>) -> bool,
+) -> Option<usize> {
+    if headers.get(next).is_some_and(&wanted) {
+        return Some(next);
+    }
     let (before, behind) = headers.split_at_checked(next)?;
-    let behind = behind.iter().position(same).map(|at| next + at);
-    behind.or_else(|| before.iter().position(same))
+    let behind = behind.iter().position(&wanted).map(|at| next + at);
+    behind.or_else(|| before.iter().position(&wanted))
+}
+
+/// Whether a name begins with `x-amz-`.
+#[inline(always)]
+fn is_amz(name: &str) -> bool {
+    bytes::lower_key(name.as_bytes()) >> 16 == u64::from_be_bytes(*b"\0\0x-amz-")
 }
 
 /// The name under which the field with this index is signed.
@@ -448,8 +455,8 @@ fn compare_names(a: &str, b: &str) -> Ordering {
 
 /// The order of two names in lower case.
 #[inline(always)]
-fn compare_lower(a: &str, b: &str) -> Ordering {
-    bytes::key(a.as_bytes()).cmp(&bytes::key(b.as_bytes())).then_with(|| a.cmp(b))
+fn compare_lower(a: &[u8], b: &[u8]) -> Ordering {
+    bytes::key(a).cmp(&bytes::key(b)).then_with(|| a.cmp(b))
 }
 
 /// The first eight bytes of a name in lower case: a number with the order of the text. No name has
@@ -546,47 +553,34 @@ impl<'a> SignedHeaders<'a> {
             others(name | lanes.is(b';'))
         };
         let usual = bytes::none(list.as_bytes(), unusual);
-        let well_formed = |name: &str| {
-            usual
-                || name
-                    .bytes()
-                    .all(|byte| is_token(byte) && byte != b'%' && !byte.is_ascii_uppercase())
-        };
-        let mut parsed = Self { list, escaped: !usual && list.contains('%'), host: false };
-        let mut before = "";
+        let parsed = Self { list, escaped: !usual && list.contains('%'), host: false };
+        let well_formed = |byte| is_token(byte) && byte != b'%' && !byte.is_ascii_uppercase();
+        let (mut host, mut before) = (false, "");
         for name in parsed.names() {
             // The empty name comes before all others, so that no name is empty either.
-            if !well_formed(name) || compare_lower(before, name).is_ge() {
+            if compare_lower(before.as_bytes(), name.as_bytes()).is_ge()
+                || !(usual || name.bytes().all(well_formed))
+            {
                 return None;
             }
-            parsed.host |= name == "host";
+            host |= name == "host";
             before = name;
         }
-        Some(parsed)
+        Some(Self { host, ..parsed })
     }
 
-    #[inline(always)]
     pub(crate) fn names(self) -> impl Iterator<Item = &'a str> + Clone {
         let mut rest = Some(self.list);
         core::iter::from_fn(move || {
-            let list = rest?;
-            if self.escaped {
-                let (name, behind) = split_escaped(list);
-                rest = behind;
-                return Some(name);
-            }
-            let (name, behind) = match split_once(list, b';') {
-                Some((name, behind)) => (name, Some(behind)),
-                None => (list, None),
-            };
+            let (name, behind) = split_escaped(rest?);
             rest = behind;
             Some(name)
         })
     }
 
     /// The list in its canonical form, if it is written so.
-    fn canonical(self) -> Option<&'a str> {
-        (!self.escaped).then_some(self.list)
+    fn canonical(self) -> Option<&'a [u8]> {
+        (!self.escaped).then_some(self.list.as_bytes())
     }
 
     /// Whether the separator of a query stands in it.
@@ -617,8 +611,7 @@ fn behind_name<'a>(list: &'a [u8], name: &str) -> Option<Option<&'a [u8]>> {
     }
 }
 
-/// The first name of a list with escapes, and the rest.
-#[inline(never)]
+/// The first name of a list, maybe with escapes, and the rest.
 fn split_escaped(list: &str) -> (&str, Option<&str>) {
     let separator = |byte| matches!(byte, b';' | b'%');
     let (name, tail) = list.split_at(list.bytes().position(separator).unwrap_or(list.len()));

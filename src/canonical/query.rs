@@ -220,6 +220,11 @@ impl<'a> Query<'a> {
         })
     }
 
+    /// Whether there is nothing in it.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
     /// Whether a name may be one of a signature's, in whatever spelling.
     pub(crate) const fn may_authenticate(&self) -> bool {
         self.may_authenticate

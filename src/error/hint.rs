@@ -582,7 +582,7 @@ impl<'a> About<'a> {
 
     /// When the request says that it was signed, and how long it asks to live.
     fn times(&self) -> Option<(Timestamp, Option<u64>)> {
-        let mut buffer = Buffer::new();
+        let mut buffer = None;
         let (_, presented) = self.rules.evidence(self.request, &mut buffer, self.now)?;
         let at = presented.timestamp(&self.request.look(), self.now).ok()?;
         let life = presented.expires(self.rules).ok()?;
@@ -725,10 +725,10 @@ struct NotSigned<'a>(&'a About<'a>);
 impl Display for NotSigned<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let About { rules, request, now, .. } = *self.0;
-        let mut buffer = Buffer::new();
+        let mut buffer = None;
         let evidence = rules.evidence(request, &mut buffer, now);
         let Some((fields, presented)) = evidence else { return Ok(()) };
-        let signed = presented.signed_headers;
+        let Ok(signed) = presented.signed_headers() else { return Ok(()) };
         put_names(
             fields.names().filter(|name| {
                 let host = name.eq_ignore_ascii_case("host");
@@ -745,11 +745,12 @@ struct NotSent<'a>(&'a About<'a>);
 impl Display for NotSent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let About { rules, request, now, .. } = *self.0;
-        let mut buffer = Buffer::new();
+        let mut buffer = None;
         let evidence = rules.evidence(request, &mut buffer, now);
         let Some((fields, presented)) = evidence else { return Ok(()) };
         let came = |name: &&str| fields.fields(name).next().is_some();
-        put_names(presented.signed_headers.names().filter(|name| !came(name)), f)
+        let Ok(signed) = presented.signed_headers() else { return Ok(()) };
+        put_names(signed.names().filter(|name| !came(name)), f)
     }
 }
 

@@ -346,7 +346,8 @@ impl<'a> Signer<'a> {
     /// What holds for every request: readable, not signed yet.
     #[inline]
     fn read<'r>(&self, request: &Request<'r>) -> Result<Reading<'r>, SignError> {
-        let wire = request.check(&self.limits)?;
+        request.check(&self.limits)?;
+        let wire = request.look();
         if RESERVED.iter().any(|known| wire.first(*known).is_some()) {
             return Err(SignError::ReservedField);
         }

@@ -23,7 +23,7 @@ use crate::body::{Binding, ChunkMinimum, ChunkRules};
 use crate::bytes;
 use crate::canonical::{
     CanonicalRequest, CoverageError, Dialect, Fields, Host, Path, PlusSign, Query, SignedHeaders,
-    StringToSign, Token,
+    StringToSign, Token, is_plain,
 };
 use crate::chunked::Announcement;
 use crate::content::ContentSha256;
@@ -231,17 +231,27 @@ impl<'p> Verifier<'p> {
     where
         'p: 'r,
     {
-        let Head { wire, path, mut query, host } = self.head(request)?;
+        request.check(&self.limits)?;
+        let wire = request.look();
+        let Head { path, mut query, host } = self.head(request, &wire)?;
         let announced_len = content_length(&wire)?;
-        let mut buffer = Buffer::new();
+        let mut buffer = None;
         let presented = self.presented(request, &wire, &query, &mut buffer, now)?;
+        // Nearly every list names the fields that came, which are what it is then read by.
+        let listed = Fields::listed(&wire, presented.list);
+        if listed.is_none() {
+            presented.signed_headers()?;
+        }
         let timestamp = presented.timestamp(&wire, now)?;
         let expires = presented.expires(self)?;
         self.check_scope(&presented, timestamp)?;
         self.check_window(presented.mechanism, timestamp, expires, now)?;
         let token = self.token(&wire, &presented)?;
         let (content, binding) = self.content(&wire, &query, presented.mechanism, body)?;
-        let fields = self.cover(&wire, host, presented.signed_headers)?;
+        let fields = match listed {
+            Some(fields) => fields,
+            None => self.cover(&wire, host, presented.signed_headers()?)?,
+        };
         if self.token_rule == SessionTokenRule::AfterSigning {
             query.leave_tokens_out();
         }
@@ -255,7 +265,6 @@ impl<'p> Verifier<'p> {
             content,
         };
         let hash = canonical.hash();
-        let access_key_id = presented.credential.access_key_id(presented.mechanism)?;
         let scope = CredentialScope {
             date: presented.credential.date,
             region: self.region,
@@ -263,7 +272,7 @@ impl<'p> Verifier<'p> {
         };
         Ok(Claim {
             mechanism: presented.mechanism,
-            access_key_id,
+            access_key_id: presented.credential.access_key_id(presented.mechanism)?,
             string_to_sign: StringToSign { timestamp, scope, hash },
             expires,
             token,
@@ -279,23 +288,26 @@ impl<'p> Verifier<'p> {
 
     /// What every reading of a request starts with.
     #[inline(always)]
-    fn head<'r>(&self, request: &Request<'r>) -> Result<Head<'r>, RequestError> {
-        let wire = request.check(&self.limits)?;
+    fn head<'r>(
+        &self,
+        request: &Request<'r>,
+        wire: &Wire<'r>,
+    ) -> Result<Head<'r>, RequestError> {
         let target = Target::parse(request.target)?;
         let path = Path::parse(target.path, self.dialect())?;
         let query = Query::parse(target.query, self.plus, &self.limits)?;
-        let host = Host::settle(&wire, target.authority)?;
-        Ok(Head { wire, path, query, host })
+        let host = Host::settle(wire, target.authority)?;
+        Ok(Head { path, query, host })
     }
 
     /// The one place where a request says who sent it.
     #[inline(always)]
     fn presented<'r, 'b>(
-        &self,
+        &'b self,
         request: &Request<'r>,
         wire: &Wire<'r>,
         query: &Query<'r>,
-        buffer: &'b mut Buffer,
+        buffer: &'b mut Option<Buffer>,
         now: Timestamp,
     ) -> Result<Presented<'r, 'b>, ReadError>
     where
@@ -306,8 +318,11 @@ impl<'p> Verifier<'p> {
         match (wire.first(Known::Authorization), repeated, parameters.any()) {
             (Some(_), true, _) => Err(ReadError::AuthorizationRepeated),
             (Some(_), false, true) => Err(ReadError::TwoMechanisms),
-            (Some(field), false, false) => authorization::read(field, now),
-            (None, _, true) => query::read(&parameters, query, self.dialect(), buffer, now),
+            (Some(field), false, false) => authorization::read(field, self, now),
+            (None, _, true) => {
+                let buffer = buffer.get_or_insert_with(Buffer::new);
+                query::read(&parameters, query, self.dialect(), buffer, now)
+            }
             (None, _, false) => Err(self.without_claim(request)),
         }
     }
@@ -553,21 +568,27 @@ impl<'p> Verifier<'p> {
     ) -> Option<&'b str> {
         match request.look().first(Known::Authorization) {
             Some(field) => authorization::credential_text(field.value),
-            None => query::credential_text(&self.head(request).ok()?.query, buffer),
+            None => {
+                let query = Target::parse(request.target).ok()?.query;
+                let query = Query::parse(query, self.plus, &self.limits).ok()?;
+                query::credential_text(&query, buffer)
+            }
         }
     }
 
     /// As much of what a request says of itself as can be read: for an error page.
     pub(crate) fn evidence<'r, 'b>(
-        &self,
+        &'b self,
         request: &Request<'r>,
-        buffer: &'b mut Buffer,
+        buffer: &'b mut Option<Buffer>,
         now: Timestamp,
     ) -> Option<(Fields<'r>, Presented<'r, 'b>)>
     where
         'r: 'b,
     {
-        let Head { wire, query, .. } = self.head(request).ok()?;
+        request.check(&self.limits).ok()?;
+        let wire = request.look();
+        let Head { query, .. } = self.head(request, &wire).ok()?;
         let authority = Target::parse(request.target).ok()?.authority;
         let fields = Fields::collect(&wire, authority).ok()?;
         Some((fields, self.presented(request, &wire, &query, buffer, now).ok()?))
@@ -575,7 +596,6 @@ impl<'p> Verifier<'p> {
 }
 
 struct Head<'r> {
-    wire: Wire<'r>,
     path: Path<'r>,
     query: Query<'r>,
     host: Host,
@@ -585,7 +605,8 @@ struct Head<'r> {
 pub(crate) struct Presented<'r, 'b> {
     pub(crate) mechanism: Mechanism,
     pub(crate) credential: ClaimedCredential<'b>,
-    pub(crate) signed_headers: SignedHeaders<'r>,
+    /// The list of signed headers, as it stands there.
+    list: &'r [u8],
     pub(crate) signature: Signature,
     /// `X-Amz-Date` of a query.
     date: Option<&'r str>,
@@ -604,7 +625,7 @@ struct Tokens<'r> {
 /// `name/date/region/service/terminator`, taken apart from the right.
 pub(crate) struct ClaimedCredential<'b> {
     /// A good [`AccessKeyId`], but for its type.
-    name: &'b str,
+    name: &'b [u8],
     pub(crate) date: Date,
     pub(crate) region: &'b str,
     pub(crate) service: &'b str,
@@ -630,15 +651,28 @@ impl<'b> ClaimedCredential<'b> {
         else {
             return Err(ReadError::CredentialSyntax(mechanism));
         };
-        let name = rest;
-        AccessKeyId::check(name.as_bytes()).map_err(|_| ReadError::CredentialSyntax(mechanism))?;
+        let name = rest.as_bytes();
+        AccessKeyId::check(name).map_err(|_| ReadError::CredentialSyntax(mechanism))?;
         let date = Date::parse_near(date.as_bytes(), now);
         let date = date.map_err(|_| ReadError::CredentialDateSyntax(mechanism))?;
         Ok(Self { name, date, region, service, terminator })
     }
 }
 
-impl Presented<'_, '_> {
+impl<'r> Presented<'r, '_> {
+    /// The list of signed headers, if it is well formed.
+    pub(crate) fn signed_headers(&self) -> Result<SignedHeaders<'r>, ReadError> {
+        let list = core::str::from_utf8(self.list).ok().and_then(SignedHeaders::parse);
+        let is_well_formed = |list: &SignedHeaders<'_>| match self.mechanism {
+            // A name that would have to be escaped has no one way to stand in a query.
+            Mechanism::Query => list.names().all(is_plain),
+            // The separator of a query has no place elsewhere.
+            Mechanism::Header | Mechanism::Form => !list.is_escaped(),
+        };
+        let list = list.filter(is_well_formed);
+        list.ok_or(ReadError::SignedHeadersSyntax(self.mechanism))
+    }
+
     #[inline]
     pub(crate) fn timestamp(
         &self,

@@ -7,7 +7,7 @@
 use super::{ClaimedCredential, Mechanism, Presented, ReadError, Tokens};
 use crate::bounded::Bounded;
 use crate::canonical::{
-    ALGORITHM, AuthenticationName, Dialect, Parameter, Query, SignedHeaders, Spelling, is_plain,
+    ALGORITHM, AuthenticationName, Dialect, Parameter, Query, Spelling,
 };
 use crate::credential::AccessKeyId;
 use crate::signature::Signature;
@@ -57,7 +57,12 @@ pub(super) struct AuthenticationParameters<'r> {
 }
 
 impl<'r> AuthenticationParameters<'r> {
+    #[inline(always)]
     pub(super) fn find(query: &Query<'r>) -> Result<Self, ReadError> {
+        if query.is_empty() { Ok(Self::default()) } else { Self::find_some(query) }
+    }
+
+    fn find_some(query: &Query<'r>) -> Result<Self, ReadError> {
         let mut found = Self::default();
         if query.may_authenticate() {
             // Of several faults the first in canonical order is named.
@@ -138,10 +143,7 @@ pub(super) fn read<'r: 'b, 'b>(
     Ok(Presented {
         mechanism: MECHANISM,
         credential: ClaimedCredential::parse(credential, MECHANISM, now)?,
-        // A name that would have to be escaped has no one way to stand here.
-        signed_headers: SignedHeaders::parse(signed_headers)
-            .filter(|list| list.names().all(is_plain))
-            .ok_or(ReadError::SignedHeadersSyntax(MECHANISM))?,
+        list: signed_headers.as_bytes(),
         signature: Signature::parse(signature.as_bytes()).ok_or(ReadError::SignatureSyntax)?,
         date: Some(date),
         expires,

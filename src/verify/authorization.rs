@@ -55,6 +55,9 @@ fn usual<'r: 'b, 'b>(
     let (rest, signature) = rest.split_at_checked(rest.len().checked_sub(Signature::HEX_LEN)?)?;
     let rest = rest.strip_suffix(b"Signature=")?;
     let list = rest.strip_suffix(b" ").unwrap_or(rest).strip_suffix(b",")?;
+    if bytes::find(list, b',').is_some() {
+        return None;
+    }
     let (region, service, terminator) = (rules.region, rules.service, TERMINATOR);
     Some(Presented {
         mechanism: MECHANISM,

@@ -210,35 +210,34 @@ impl<'a> Wire<'a> {
     /// Looks at fields whose number is that of an index; more than [`Limits::MAX_HEADERS`] are
     /// refused before.
     pub(crate) fn new(headers: &'a [Header<'a>]) -> Self {
-        let first = [Self::NOWHERE; Known::COUNT];
-        let mut wire = Self {
-            headers,
-            first,
-            repeated: 0,
-            visible: 0,
-            well_formed: true,
-            usual_names: true,
-        };
+        let mut first = [Self::NOWHERE; Known::COUNT];
+        let (mut repeated, mut visible, mut bit) = (0, 0, 1);
+        let (mut well_formed, mut usual_names) = (true, true);
         for (index, header) in (0..Self::NOWHERE).zip(headers) {
             let known = Known::of(header.name);
-            let usual = known.is_some() || is_usual(header.name);
-            wire.usual_names &= usual;
-            let visible = is_visible(header.value);
-            wire.visible |= u64::from(visible).unbounded_shl(u32::from(index));
-            // The grammar of this field is stricter, and is asked for by whoever reads it.
-            let is_text = visible || matches!(known, Some(Known::Authorization));
-            wire.well_formed &=
-                header.is_named_well(known, usual) && (is_text || header.has_text());
             if let Some(known) = known {
-                let first = &mut wire.first[known as usize];
+                let first = &mut first[known as usize];
                 if *first == Self::NOWHERE {
                     *first = index;
                 } else {
-                    wire.repeated |= 1 << known as usize;
+                    repeated |= 1 << known as usize;
                 }
+                // Pseudo-fields are written in lower case.
+                well_formed &= !matches!(known, Known::Authority) || header.name == ":authority";
+            } else if !is_usual(header.name) {
+                usual_names = false;
+                well_formed &= is_name(header.name);
             }
+            if is_visible(header.value) {
+                visible |= bit;
+            } else if !matches!(known, Some(Known::Authorization)) {
+                // The grammar of that field is stricter, and is asked for by whoever reads it.
+                well_formed &= header.has_text();
+            }
+            // From the 65th on there is none.
+            bit <<= 1;
         }
-        wire
+        Self { headers, first, repeated, visible, well_formed, usual_names }
     }
 
     /// Refuses what is no field.
@@ -281,16 +280,6 @@ impl<'a> Wire<'a> {
 }
 
 impl Header<'_> {
-    /// Names are tokens, or HTTP/2's authority.
-    #[inline(always)]
-    fn is_named_well(&self, known: Option<Known>, usual: bool) -> bool {
-        match known {
-            // Pseudo-fields are written in lower case.
-            Some(Known::Authority) => self.name == ":authority",
-            _ => !self.name.is_empty() && (usual || self.name.bytes().all(is_token)),
-        }
-    }
-
     /// Whether the value holds no control character but a tab or a line fold (a line end with a
     /// blank behind it).
     #[inline]
@@ -359,7 +348,7 @@ pub(crate) fn split_once(text: &str, separator: u8) -> Option<(&str, &str)> {
 }
 
 /// Whether the value is visible ASCII, or empty.
-#[inline]
+#[inline(always)]
 fn is_visible(value: &[u8]) -> bool {
     bytes::none(value, |lanes| others(lanes.is_in(b'!', b'~')))
 }
@@ -370,12 +359,19 @@ fn is_text(value: &[u8]) -> bool {
     bytes::none(value, |lanes| others(lanes.is_in(b' ', b'~')))
 }
 
-/// Whether all characters are those that names are made of, as a rule.
-#[inline]
+/// Whether this is a name, of the characters that names are made of as a rule.
+#[inline(always)]
 fn is_usual(name: &str) -> bool {
-    bytes::none(name.as_bytes(), |lanes| {
-        others(lanes.is_letter() | lanes.is_in(b'0', b'9') | lanes.is(b'-'))
-    })
+    !name.is_empty()
+        && bytes::none(name.as_bytes(), |lanes| {
+            others(lanes.is_letter() | lanes.is_in(b'0', b'9') | lanes.is(b'-'))
+        })
+}
+
+/// Whether this is a name: a token.
+#[inline(never)]
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(is_token)
 }
 
 /// `tchar` of RFC 9110 section 5.6.2.

@@ -108,6 +108,12 @@ impl<'a> Fields<'a> {
         Self { wire, added, order, canonical: 0, list: None }
     }
 
+    /// All fields that came, the signed ones among them.
+    #[cfg(feature = "checksums")]
+    pub(crate) fn wire(&self) -> Wire<'a> {
+        Wire::new(self.wire)
+    }
+
     pub(crate) const fn order(&self) -> Order {
         self.order
     }

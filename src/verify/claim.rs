@@ -43,14 +43,10 @@ pub struct Claim<'r> {
     pub(super) expires: Option<Duration>,
     pub(super) token: Option<ClaimedSessionToken<'r>>,
     pub(super) signature: Signature,
-    pub(super) content: ContentSha256,
     pub(super) binding: Binding<'r>,
     /// What `Content-Length` announces.
     pub(super) announced_len: Option<u64>,
     pub(super) canonical: CanonicalRequest<'r>,
-    /// The request as it came; nothing of it is proven by being here.
-    #[cfg(feature = "checksums")]
-    pub(super) request: crate::request::Request<'r>,
 }
 
 impl<'r> Claim<'r> {
@@ -82,7 +78,7 @@ impl<'r> Claim<'r> {
     /// What the claim says of the body.
     #[must_use]
     pub fn content(&self) -> ContentSha256 {
-        self.content
+        self.canonical.content
     }
 
     /// When the request says that it was signed.
@@ -246,7 +242,7 @@ impl fmt::Debug for Claim<'_> {
         f.debug_struct("Claim")
             .field("mechanism", &self.mechanism)
             .field("claimed_access_key_id", &self.access_key_id)
-            .field("content", &self.content)
+            .field("content", &self.content())
             .finish_non_exhaustive()
     }
 }

@@ -277,12 +277,9 @@ impl<'p> Verifier<'p> {
             expires,
             token,
             signature: presented.signature,
-            content,
             binding,
             announced_len,
             canonical,
-            #[cfg(feature = "checksums")]
-            request: *request,
         })
     }
 

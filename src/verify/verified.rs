@@ -82,7 +82,7 @@ impl<'r> Verified<'r> {
     /// What the signature says of the body.
     #[must_use]
     pub fn content(&self) -> ContentSha256 {
-        self.claim.content
+        self.claim.content()
     }
 
     /// The method.
@@ -155,7 +155,7 @@ impl<'r> Verified<'r> {
                     checks.field(algorithm, trim(header.value))?;
                 }
             }
-            match self.claim.request.look().single(Known::ContentMd5) {
+            match self.claim.canonical.fields.wire().single(Known::ContentMd5) {
                 Ok(None) => {}
                 Ok(Some(value)) => checks.content_md5(value)?,
                 // Two values are a list, and no list is an MD5.
@@ -240,7 +240,7 @@ impl fmt::Debug for Verified<'_> {
         f.debug_struct("Verified")
             .field("access_key_id", &self.claim.access_key_id)
             .field("mechanism", &self.claim.mechanism)
-            .field("content", &self.claim.content)
+            .field("content", &self.claim.content())
             .finish_non_exhaustive()
     }
 }

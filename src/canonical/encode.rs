@@ -8,7 +8,7 @@
 //! RFC 3986 sections 2.1 and 2.3.
 
 use super::Sink;
-use crate::bytes::{self, Lanes, others};
+use crate::bytes::{self, Lanes, Marks, others};
 use crate::request::RequestError;
 
 /// What a bare `+` in a query means. Clients disagree; S3 and most of its look-alikes read a blank.
@@ -36,18 +36,27 @@ impl Part {
         is_unreserved(byte) | (matches!(self, Self::Path) & (byte == b'/'))
     }
 
+    /// The bytes that do not stay.
+    #[inline(always)]
+    fn changes(self, lanes: Lanes) -> Marks {
+        // `-`, `.`, `/` and the digits follow each other.
+        let kept = lanes.is_letter() | lanes.is_in(b'-', b'9') | lanes.is(b'_') | lanes.is(b'~');
+        match self {
+            Self::Path => others(kept),
+            Self::Query(_) => others(kept) | lanes.is(b'/'),
+        }
+    }
+
+    /// Where the bytes stand that do not stay.
+    #[inline(always)]
+    pub(super) fn changed(self, text: &[u8]) -> impl Iterator<Item = usize> {
+        bytes::positions(text, move |lanes| self.changes(lanes))
+    }
+
     /// How many bytes at the front stay.
     #[inline(always)]
     fn kept(self, text: &[u8]) -> usize {
-        let changes = |lanes: Lanes| {
-            // `-`, `.`, `/` and the digits follow each other.
-            let kept = lanes.is_letter() | lanes.is_in(b'-', b'9') | lanes.is(b'_') | lanes.is(b'~');
-            match self {
-                Self::Path => others(kept),
-                Self::Query(_) => others(kept) | lanes.is(b'/'),
-            }
-        };
-        bytes::position(text, changes).unwrap_or(text.len())
+        bytes::position(text, |lanes| self.changes(lanes)).unwrap_or(text.len())
     }
 
     const fn plus(self) -> PlusSign {
@@ -95,19 +104,43 @@ pub(crate) fn is_plain(text: &str) -> bool {
 /// Whether decoding and encoding would change nothing.
 #[inline]
 pub(super) fn is_canonical(raw: &[u8], part: Part) -> bool {
-    canonical_run(raw, part) == raw.len()
+    part.changed(raw).all(|at| Escape::at(raw, at, part) == Some(Escape::Canonical))
 }
 
-/// Refuses a `%` without two hexadecimal digits.
-pub(super) fn check_escapes(raw: &str) -> Result<(), RequestError> {
-    let mut rest = raw.as_bytes();
-    while let Some(at) = bytes::find(rest, b'%') {
-        match rest.get(at..) {
-            Some([_, high, low, after @ ..]) if value_of(*high, *low).is_some() => rest = after,
-            _ => return Err(RequestError::EscapeSyntax),
+/// What can stand in a target for a byte that does not stay as it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Escape {
+    /// The escape that encoding writes.
+    Canonical,
+    /// Another escape, or a byte that has to be escaped.
+    Odd,
+}
+
+impl Escape {
+    /// What stands at this place; `None` if it is a `%` without two hexadecimal digits.
+    #[inline(always)]
+    pub(super) fn at(raw: &[u8], at: usize, part: Part) -> Option<Self> {
+        match raw.get(at..) {
+            Some([b'%', high, low, ..]) if needs_escape(*high, *low, part) => Some(Self::Canonical),
+            Some([b'%', high, low, ..]) => value_of(*high, *low).map(|_| Self::Odd),
+            Some([b'%', ..]) => None,
+            _ => Some(Self::Odd),
         }
     }
-    Ok(())
+}
+
+/// Refuses a `%` without two hexadecimal digits, and what can stand in no target.
+pub(super) fn check(raw: &[u8]) -> Result<(), RequestError> {
+    let strange = |lanes: Lanes| lanes.is(b'#') | lanes.is_in(0, b' ' - 1) | lanes.is(0x7f);
+    if !bytes::none(raw, strange) {
+        return Err(RequestError::TargetSyntax);
+    }
+    let mut escapes = bytes::positions(raw, |lanes| lanes.is(b'%'));
+    // What stands inside an escape is no digit.
+    match escapes.all(|at| Escape::at(raw, at, Part::Path).is_some()) {
+        true => Ok(()),
+        false => Err(RequestError::EscapeSyntax),
+    }
 }
 
 /// Decodes `raw` and encodes it again.
@@ -180,7 +213,7 @@ fn value_of(high: u8, low: u8) -> Option<u8> {
 
 /// The bytes that a piece of a target stands for.
 ///
-/// Only pieces that passed [`check_escapes`] come here; a stray `%` would stand for itself.
+/// Only pieces that passed [`check`] come here; a stray `%` would stand for itself.
 #[derive(Clone)]
 pub(crate) struct Decoded<'a> {
     rest: &'a [u8],
@@ -192,8 +225,8 @@ impl<'a> Decoded<'a> {
         Self { rest: raw.as_bytes(), plus: PlusSign::Literal }
     }
 
-    pub(crate) const fn of_query(raw: &'a str, plus: PlusSign) -> Self {
-        Self { rest: raw.as_bytes(), plus }
+    pub(crate) const fn of_query(raw: &'a [u8], plus: PlusSign) -> Self {
+        Self { rest: raw, plus }
     }
 }
 

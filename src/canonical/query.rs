@@ -11,16 +11,14 @@ use core::cmp::Ordering;
 use core::fmt;
 
 use super::added::put_decimal;
-use super::encode::{
-    Decoded, Part, PlusSign, check_escapes, compare, encode, is_canonical, recode,
-};
+use super::encode::{Decoded, Escape, Part, PlusSign, check, compare, encode, recode};
 use super::headers::{Fields, Separator};
 use super::uri::show_decoded;
 use super::{ALGORITHM, Shown, Sink};
 use crate::bounded::Bounded;
 use crate::bytes;
 use crate::credential::{AccessKeyId, CredentialScope};
-use crate::request::{Limits, RequestError, split_once};
+use crate::request::{Limits, RequestError};
 use crate::time::Timestamp;
 
 /// The query of a target, checked: it can be written and read without failing.
@@ -28,7 +26,7 @@ use crate::time::Timestamp;
 /// `X-Amz-Signature` is in no canonical query.
 #[derive(Clone, Copy)]
 pub(crate) struct Query<'a> {
-    raw: &'a str,
+    raw: &'a [u8],
     plus: PlusSign,
     /// Whether the query is its own canonical form, but for the signature.
     canonical: bool,
@@ -36,6 +34,8 @@ pub(crate) struct Query<'a> {
     odd: u128,
     /// Whether a name may be one of a signature's, in whatever spelling.
     may_authenticate: bool,
+    /// Whether there are the names of Signature Version 2.
+    version_2: bool,
     /// Whether session tokens are left out as well.
     tokens_left_out: bool,
     /// Where the parameter of the signature stands.
@@ -45,18 +45,18 @@ pub(crate) struct Query<'a> {
 /// One parameter, still encoded.
 #[derive(Clone, Copy)]
 pub(crate) struct Parameter<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) value: &'a str,
+    pub(crate) name: &'a [u8],
+    pub(crate) value: &'a [u8],
 }
 
 /// Where the parameters stand, in canonical order.
-type Places = Bounded<Place, { Limits::MAX_PARAMETERS }>;
+type Sorted = Bounded<Place, { Limits::MAX_PARAMETERS }>;
 
 /// Where a parameter stands in a query.
 #[derive(Clone, Copy, Default)]
 struct Place {
-    /// A number with the order of the first eight bytes of the encoded name.
-    key: u64,
+    /// A number with the order of the first sixteen bytes of the encoded name.
+    key: u128,
     start: u16,
     name_end: u16,
     end: u16,
@@ -66,13 +66,9 @@ struct Place {
 
 impl Place {
     #[inline(always)]
-    fn parameter<'a>(&self, raw: &'a str) -> Parameter<'a> {
-        let (start, name_end, end) =
-            (usize::from(self.start), usize::from(self.name_end), usize::from(self.end));
-        Parameter {
-            name: raw.get(start..name_end).unwrap_or_default(),
-            value: raw.get(name_end + 1..end).unwrap_or_default(),
-        }
+    fn parameter<'a>(&self, raw: &'a [u8]) -> Parameter<'a> {
+        let Self { start, name_end, end, .. } = *self;
+        Parameter::at(raw, usize::from(start), usize::from(name_end), usize::from(end))
     }
 }
 
@@ -85,11 +81,12 @@ impl<'a> Query<'a> {
         limits: &Limits,
     ) -> Result<Self, RequestError> {
         let mut query = Self {
-            raw,
+            raw: raw.as_bytes(),
             plus,
             canonical: true,
             odd: 0,
             may_authenticate: false,
+            version_2: false,
             tokens_left_out: false,
             signature: None,
         };
@@ -99,45 +96,64 @@ impl<'a> Query<'a> {
         Ok(query)
     }
 
-    /// Looks at each parameter once.
+    /// Looks at each parameter once: at the bytes that do not stay as they are, which are those
+    /// between the parts, and escapes.
     fn look(&mut self, limits: &Limits) -> Result<(), RequestError> {
-        let part = Part::Query(self.plus);
-        let mut count = 0;
+        let (raw, part) = (self.raw, Part::Query(self.plus));
+        let mut changed = part.changed(raw);
+        let (mut count, mut start, mut is_odd) = (0, 0, false);
+        let mut name_end = None;
         let mut before: Option<Parameter<'_>> = None;
-        let mut pieces = Pieces { raw: self.raw, at: 0 };
-        while let Some((start, piece)) = pieces.next() {
-            if piece.is_empty() {
+        let mut version_2 = (false, false);
+        loop {
+            let at = changed.next().unwrap_or(raw.len());
+            let byte = raw.get(at);
+            match byte {
+                Some(b'=') if name_end.is_none() => {
+                    name_end = Some(at);
+                    continue;
+                }
+                Some(b'&') | None => {}
+                Some(_) => {
+                    is_odd |= Escape::at(raw, at, part) != Some(Escape::Canonical);
+                    continue;
+                }
+            }
+            if start < at {
+                if count >= limits.parameters {
+                    check(raw)?;
+                    return Err(RequestError::TooManyParameters);
+                }
+                is_odd |= name_end.is_none();
+                let parameter = Parameter::at(raw, start, name_end.unwrap_or(at), at);
+                self.odd |= u128::from(is_odd) << count;
+                count += 1;
+                let name = parameter.name;
+                self.may_authenticate |= may_authenticate(name);
+                version_2.0 |= name == b"AWSAccessKeyId";
+                version_2.1 |= name == b"Signature";
+                if name == AuthenticationName::Signature.as_str().as_bytes() {
+                    self.signature = u16::try_from(start).ok().zip(u16::try_from(at).ok());
+                } else if self.canonical {
+                    self.canonical =
+                        before.is_none_or(|before| before.compare_text(&parameter).is_le());
+                    before = Some(parameter);
+                }
+            } else {
                 self.canonical = false;
-                continue;
             }
-            if count >= limits.parameters {
-                check_escapes(self.raw)?;
-                return Err(RequestError::TooManyParameters);
+            if byte.is_none() {
+                break;
             }
-            let parameter = Parameter::of(piece);
-            let Parameter { name, value } = parameter;
-            self.may_authenticate |= may_authenticate(name);
-            let has_value = name.len() < piece.len();
-            let is_odd = !has_value
-                || !is_canonical(name.as_bytes(), part)
-                || !is_canonical(value.as_bytes(), part);
-            self.odd |= u128::from(is_odd) << count;
-            count += 1;
-            if name == AuthenticationName::Signature.as_str() {
-                let end = start + piece.len();
-                self.signature = u16::try_from(start).ok().zip(u16::try_from(end).ok());
-            } else if self.canonical {
-                self.canonical =
-                    before.is_none_or(|before| before.compare_text(&parameter).is_le());
-                before = Some(parameter);
-            }
+            (start, is_odd, name_end) = (at + 1, false, None);
         }
+        self.version_2 = version_2 == (true, true);
         if self.odd != 0 {
-            // What is canonical has good escapes.
-            check_escapes(self.raw)?;
+            // What is canonical needs no check.
+            check(raw)?;
             self.canonical = false;
         }
-        if u16::try_from(self.raw.len()).is_err() {
+        if u16::try_from(raw.len()).is_err() {
             return Err(RequestError::HeadTooLong);
         }
         Ok(())
@@ -145,41 +161,27 @@ impl<'a> Query<'a> {
 
     /// The parameters as they came.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
-        let mut pieces = Pieces { raw: self.raw, at: 0 };
-        core::iter::from_fn(move || pieces.next())
-            .filter(|(_, piece)| !piece.is_empty())
-            .map(|(_, piece)| Parameter::of(piece))
+        let raw = self.raw;
+        Places::of(raw).map(move |place| place.parameter(raw))
     }
 
     /// The parameters in canonical order.
     pub(crate) fn sorted(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
-        let Self { raw, .. } = *self;
-        let places = self.places();
+        let raw = self.raw;
+        let mut places = Sorted::filled_with(Place::default());
+        self.sort_into(&mut places);
         (0..).map_while(move |nth| places.as_slice().get(nth).map(|place| place.parameter(raw)))
     }
 
-    fn places(&self) -> Places {
-        let Self { raw, plus, .. } = *self;
-        let mut places = Places::filled_with(Place::default());
-        let mut pieces = Pieces { raw, at: 0 };
-        let mut odd = self.odd;
-        while let Some((start, piece)) = pieces.next() {
-            if piece.is_empty() {
-                continue;
-            }
-            let parameter = Parameter::of(piece);
-            let is_odd = odd & 1 != 0;
+    /// Puts the parameters in canonical order.
+    fn sort_into(&self, places: &mut Sorted) {
+        let Self { raw, plus, mut odd, .. } = *self;
+        for mut place in Places::of(raw) {
+            let name = place.parameter(raw).name;
+            place.is_odd = odd & 1 != 0;
             odd >>= 1;
-            let key = if is_odd { parameter.key(plus) } else { text_key(parameter.name) };
-            let position = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
-            let place = Place {
-                key,
-                start: position(start),
-                name_end: position(start + parameter.name.len()),
-                end: position(start + piece.len()),
-                is_odd,
-            };
-            // There is room, and positions are that short: both were checked.
+            place.key = if place.is_odd { encoded_key(name, plus) } else { text_key(name) };
+            // There is room: they were counted.
             let _ = places.push(place);
         }
         let compare = |a: &Place, b: &Place| {
@@ -196,11 +198,10 @@ impl<'a> Query<'a> {
         if !all.is_sorted_by(|a, b| compare(a, b).is_le()) {
             all.sort_unstable_by(compare);
         }
-        places
     }
 
     /// The decoded bytes of a name or value of this query.
-    pub(crate) const fn decoded(&self, text: &'a str) -> Decoded<'a> {
+    pub(crate) const fn decoded(&self, text: &'a [u8]) -> Decoded<'a> {
         Decoded::of_query(text, self.plus)
     }
 
@@ -234,8 +235,8 @@ impl<'a> Query<'a> {
     ///
     /// # Errors
     /// If it stands there more than once.
-    pub(crate) fn single(&self, name: &str) -> Result<Option<&'a str>, Repeated> {
-        let mut values = self.parameters().filter(|parameter| parameter.name == name);
+    pub(crate) fn single(&self, name: &str) -> Result<Option<&'a [u8]>, Repeated> {
+        let mut values = self.parameters().filter(|parameter| parameter.name == name.as_bytes());
         match (values.next(), values.next()) {
             (_, Some(_)) => Err(Repeated),
             (first, None) => Ok(first.map(|parameter| parameter.value)),
@@ -243,9 +244,8 @@ impl<'a> Query<'a> {
     }
 
     /// Whether the query makes a claim of Signature Version 2.
-    pub(crate) fn is_version_2(&self) -> bool {
-        let has = |name| self.parameters().any(|parameter| parameter.name == name);
-        !self.raw.is_empty() && has("AWSAccessKeyId") && has("Signature")
+    pub(crate) const fn is_version_2(&self) -> bool {
+        self.version_2
     }
 
     /// Whether a parameter, in whatever spelling, says what the body is.
@@ -268,7 +268,7 @@ impl<'a> Query<'a> {
     }
 
     fn leaves_out(&self, parameter: &Parameter<'_>) -> bool {
-        let is = |name: AuthenticationName| parameter.name == name.as_str();
+        let is = |name: AuthenticationName| parameter.name == name.as_str().as_bytes();
         is(AuthenticationName::Signature)
             || self.tokens_left_out
                 && (is(AuthenticationName::SecurityToken) || is(AuthenticationName::S3SessionToken))
@@ -294,9 +294,9 @@ impl<'a> Query<'a> {
 
     /// Puts a query that is its own canonical form, but for the signature.
     fn put_canonical(&self, sink: &mut impl Sink) {
-        let Some((start, end)) = self.signature else { return sink.put(self.raw.as_bytes()) };
-        let (before, _) = self.raw.as_bytes().split_at(usize::from(start));
-        let (_, behind) = self.raw.as_bytes().split_at(usize::from(end));
+        let Some((start, end)) = self.signature else { return sink.put(self.raw) };
+        let (before, _) = self.raw.split_at(usize::from(start));
+        let (_, behind) = self.raw.split_at(usize::from(end));
         // One of the separators goes with it.
         match before.strip_suffix(b"&") {
             Some(before) => sink.put(before),
@@ -322,25 +322,27 @@ impl<'a> Query<'a> {
                 *separator = b"&";
             }
         };
-        for place in self.places().as_slice() {
+        let mut places = Sorted::filled_with(Place::default());
+        self.sort_into(&mut places);
+        for place in places.as_slice() {
             let parameter = place.parameter(self.raw);
             if self.leaves_out(&parameter) {
                 continue;
             }
             while let Some(name) = added.next_if(|name| {
-                let added = Decoded::of_query(name.as_str(), PlusSign::Literal);
+                let added = Decoded::of_query(name.as_str().as_bytes(), PlusSign::Literal);
                 compare(added, self.decoded(parameter.name)).is_lt()
             }) {
                 put_added(name, &mut separator, sink);
             }
             sink.put(separator);
             if place.is_odd {
-                recode(parameter.name.as_bytes(), part, sink);
+                recode(parameter.name, part, sink);
                 sink.put(b"=");
-                recode(parameter.value.as_bytes(), part, sink);
+                recode(parameter.value, part, sink);
             } else {
                 let piece = self.raw.get(usize::from(place.start)..usize::from(place.end));
-                sink.put(piece.unwrap_or_default().as_bytes());
+                sink.put(piece.unwrap_or_default());
             }
             separator = b"&";
         }
@@ -350,29 +352,57 @@ impl<'a> Query<'a> {
     }
 }
 
-/// The pieces of a query between its `&`, with their positions.
-struct Pieces<'a> {
-    raw: &'a str,
-    /// Where the next begins; behind the end if there is none.
-    at: usize,
+/// The parameters of a query as they came, but for empty ones: where they stand.
+struct Places<'a, P> {
+    raw: &'a [u8],
+    /// The separators that are still to come.
+    separators: P,
+    /// Where the next parameter begins; behind the end if there is none.
+    start: usize,
 }
 
-impl<'a> Pieces<'a> {
+impl<'a> Places<'a, ()> {
     #[inline(always)]
-    fn next(&mut self) -> Option<(usize, &'a str)> {
-        let start = self.at;
-        let rest = self.raw.get(start..)?;
-        let end = bytes::find(rest.as_bytes(), b'&').unwrap_or(rest.len());
-        self.at = start + end + 1;
-        Some((start, rest.split_at(end).0))
+    fn of(raw: &'a [u8]) -> Places<'a, impl Iterator<Item = usize> + use<'a>> {
+        let separators = bytes::positions(raw, |lanes| lanes.is(b'&') | lanes.is(b'='));
+        Places { raw, separators, start: 0 }
+    }
+}
+
+impl<P: Iterator<Item = usize>> Iterator for Places<'_, P> {
+    type Item = Place;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Place> {
+        let mut name_end = None;
+        loop {
+            if self.start > self.raw.len() {
+                return None;
+            }
+            let at = self.separators.next().unwrap_or(self.raw.len());
+            if self.raw.get(at) == Some(&b'=') {
+                name_end = name_end.or(Some(at));
+                continue;
+            }
+            let start = core::mem::replace(&mut self.start, at + 1);
+            if start < at {
+                // Positions are that short: this was checked.
+                let position = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+                let (start, end) = (position(start), position(at));
+                let name_end = name_end.map_or(end, position);
+                return Some(Place { start, name_end, end, ..Place::default() });
+            }
+        }
     }
 }
 
 impl<'a> Parameter<'a> {
     #[inline(always)]
-    fn of(piece: &'a str) -> Self {
-        let (name, value) = split_once(piece, b'=').unwrap_or((piece, ""));
-        Self { name, value }
+    fn at(raw: &'a [u8], start: usize, name_end: usize, end: usize) -> Self {
+        Self {
+            name: raw.get(start..name_end).unwrap_or_default(),
+            value: raw.get(name_end + 1..end).unwrap_or_default(),
+        }
     }
 
     /// The order of two that are their own canonical form.
@@ -382,13 +412,6 @@ impl<'a> Parameter<'a> {
         by_key.then_with(|| (self.name, self.value).cmp(&(other.name, other.value)))
     }
 
-    /// A number with the order of the first eight bytes of the encoded name.
-    fn key(&self, plus: PlusSign) -> u64 {
-        let mut first = First { bytes: [0; 8], len: 0 };
-        recode(self.name.as_bytes(), Part::Query(plus), &mut first);
-        u64::from_be_bytes(first.bytes)
-    }
-
     fn compare(&self, other: &Self, plus: PlusSign) -> Ordering {
         let part = |text| Decoded::of_query(text, plus);
         compare(part(self.name), part(other.name))
@@ -396,15 +419,22 @@ impl<'a> Parameter<'a> {
     }
 }
 
-/// A number with the order of the first eight bytes.
+/// A number with the order of the first sixteen bytes.
 #[inline(always)]
-fn text_key(name: &str) -> u64 {
-    bytes::key(name.as_bytes())
+fn text_key(name: &[u8]) -> u128 {
+    u128::from(bytes::key(name)) << 64 | u128::from(bytes::key(name.get(8..).unwrap_or_default()))
 }
 
-/// A sink that keeps the first eight bytes.
+/// A number with the order of the first sixteen bytes of the encoded name.
+fn encoded_key(name: &[u8], plus: PlusSign) -> u128 {
+    let mut first = First { bytes: [0; 16], len: 0 };
+    recode(name, Part::Query(plus), &mut first);
+    u128::from_be_bytes(first.bytes)
+}
+
+/// A sink that keeps the first sixteen bytes.
 struct First {
-    bytes: [u8; 8],
+    bytes: [u8; 16],
     len: usize,
 }
 
@@ -418,9 +448,9 @@ impl Sink for First {
 
 /// Whether a name may be one of a signature's: a quick look, for there are many names.
 #[inline(always)]
-fn may_authenticate(name: &str) -> bool {
-    bytes::lower_key(name.as_bytes()) >> 16 == u64::from_be_bytes(*b"\0\0x-amz-")
-        || name.starts_with(['X', 'x', '%']) && bytes::find(name.as_bytes(), b'%').is_some()
+fn may_authenticate(name: &[u8]) -> bool {
+    bytes::lower_key(name) >> 16 == u64::from_be_bytes(*b"\0\0x-amz-")
+        || matches!(name, [b'X' | b'x' | b'%', ..]) && bytes::find(name, b'%').is_some()
 }
 
 /// Names of the parameters that a presigned URL carries, as they are written.
@@ -463,23 +493,23 @@ impl AuthenticationName {
 
     /// The name that is written so.
     #[inline(always)]
-    fn of(text: &str, plus: PlusSign) -> Option<(Self, Spelling)> {
+    fn of(text: &[u8], plus: PlusSign) -> Option<(Self, Spelling)> {
         let name = match text {
-            "X-Amz-Algorithm" => Self::Algorithm,
-            "X-Amz-Credential" => Self::Credential,
-            "X-Amz-Date" => Self::Date,
-            "X-Amz-Expires" => Self::Expires,
-            "X-Amz-SignedHeaders" => Self::SignedHeaders,
-            "X-Amz-Security-Token" => Self::SecurityToken,
-            "X-Amz-S3session-Token" => Self::S3SessionToken,
-            "X-Amz-Signature" => Self::Signature,
+            b"X-Amz-Algorithm" => Self::Algorithm,
+            b"X-Amz-Credential" => Self::Credential,
+            b"X-Amz-Date" => Self::Date,
+            b"X-Amz-Expires" => Self::Expires,
+            b"X-Amz-SignedHeaders" => Self::SignedHeaders,
+            b"X-Amz-Security-Token" => Self::SecurityToken,
+            b"X-Amz-S3session-Token" => Self::S3SessionToken,
+            b"X-Amz-Signature" => Self::Signature,
             _ => return Self::of_alias(text, plus).map(|name| (name, Spelling::Alias)),
         };
         Some((name, Spelling::Literal))
     }
 
     #[inline(never)]
-    fn of_alias(text: &str, plus: PlusSign) -> Option<Self> {
+    fn of_alias(text: &[u8], plus: PlusSign) -> Option<Self> {
         let lower = |bytes: &mut dyn Iterator<Item = u8>, name: &str| {
             bytes
                 .map(|byte| byte.to_ascii_lowercase())
@@ -640,12 +670,12 @@ pub struct SignedParameter<'r> {
 /// `Display` shows bytes that are not UTF-8 as U+FFFD.
 #[derive(Clone, Copy)]
 pub struct SignedText<'r> {
-    raw: &'r str,
+    raw: &'r [u8],
     plus: PlusSign,
 }
 
 impl<'r> SignedText<'r> {
-    pub(crate) const fn new(raw: &'r str, plus: PlusSign) -> Self {
+    pub(crate) const fn new(raw: &'r [u8], plus: PlusSign) -> Self {
         Self { raw, plus }
     }
 

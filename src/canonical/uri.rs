@@ -9,7 +9,7 @@
 
 use core::fmt;
 
-use super::encode::{Decoded, Part, check_escapes, encode, is_canonical, recode};
+use super::encode::{Decoded, Part, check, encode, is_canonical, recode};
 use super::{Shown, Sink};
 use crate::bounded::Bounded;
 use crate::request::RequestError;
@@ -65,7 +65,7 @@ impl<'a> Path<'a> {
     pub(crate) fn parse(raw: &'a str, dialect: Dialect) -> Result<Self, RequestError> {
         let canonical = is_canonical(raw.as_bytes(), Part::Path);
         if !canonical {
-            check_escapes(raw)?;
+            check(raw.as_bytes())?;
         }
         let path = Self { raw: if raw.is_empty() { "/" } else { raw }, dialect, canonical };
         if dialect == Dialect::Standard {

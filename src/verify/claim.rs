@@ -202,7 +202,7 @@ pub struct ClaimedSessionToken<'r>(Source<'r>);
 #[derive(Clone, Copy)]
 enum Source<'r> {
     Field(&'r [u8]),
-    Query(&'r str, PlusSign),
+    Query(&'r [u8], PlusSign),
 }
 
 impl<'r> ClaimedSessionToken<'r> {
@@ -210,14 +210,14 @@ impl<'r> ClaimedSessionToken<'r> {
         Self(Source::Field(value))
     }
 
-    pub(super) const fn in_query(raw: &'r str, plus: PlusSign) -> Self {
+    pub(super) const fn in_query(raw: &'r [u8], plus: PlusSign) -> Self {
         Self(Source::Query(raw, plus))
     }
 
     /// The token's bytes, decoded.
     pub fn bytes(&self) -> impl Iterator<Item = u8> + Clone + use<'r> {
         let (field, query) = match self.0 {
-            Source::Field(value) => (value, Decoded::of_query("", PlusSign::Literal)),
+            Source::Field(value) => (value, Decoded::of_query(&[], PlusSign::Literal)),
             Source::Query(raw, plus) => (&[][..], Decoded::of_query(raw, plus)),
         };
         field.iter().copied().chain(query)

@@ -442,7 +442,7 @@ impl<'p> Verifier<'p> {
             Mechanism::Query => query
                 .single("X-Amz-Content-Sha256")
                 .map_err(|_| ReadError::ParameterRepeated)?
-                .map(|value| parse(value.as_bytes()))
+                .map(parse)
                 .transpose()?,
         };
         if let (Some(field), Some(parameter)) = (field, parameter)
@@ -606,17 +606,17 @@ pub(crate) struct Presented<'r, 'b> {
     list: &'r [u8],
     pub(crate) signature: Signature,
     /// `X-Amz-Date` of a query.
-    date: Option<&'r str>,
+    date: Option<&'r [u8]>,
     /// `X-Amz-Expires` of a query.
-    expires: Option<&'r str>,
+    expires: Option<&'r [u8]>,
     tokens: Tokens<'r>,
 }
 
 /// Session tokens of a query, still encoded.
 #[derive(Clone, Copy, Default)]
 struct Tokens<'r> {
-    security: Option<&'r str>,
-    s3_session: Option<&'r str>,
+    security: Option<&'r [u8]>,
+    s3_session: Option<&'r [u8]>,
 }
 
 /// `name/date/region/service/terminator`, taken apart from the right.
@@ -678,7 +678,7 @@ impl<'r> Presented<'r, '_> {
     ) -> Result<Timestamp, ReadError> {
         let syntax = |_| ReadError::DateSyntax(self.mechanism);
         if let Some(date) = self.date {
-            return Timestamp::parse_near(date.as_bytes(), now).map_err(syntax);
+            return Timestamp::parse_near(date, now).map_err(syntax);
         }
         match wire.single(Known::AmzDate)? {
             Some(date) => Timestamp::parse_near(date, now).map_err(syntax),
@@ -692,16 +692,16 @@ impl<'r> Presented<'r, '_> {
     /// The life of a presigned URL. Without one it lives as long as a signed header.
     pub(crate) fn expires(&self, rules: &Verifier<'_>) -> Result<Option<Duration>, ReadError> {
         let Some(text) = self.expires else { return Ok(None) };
-        let digits = text.strip_prefix('-').unwrap_or(text);
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let digits = text.strip_prefix(b"-").unwrap_or(text);
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
             return Err(ReadError::ExpiresSyntax);
         }
-        if text.starts_with('-') {
+        if text.starts_with(b"-") {
             return Err(ReadError::ExpiresNegative);
         }
-        match text.parse::<u64>() {
-            Ok(0) => Err(ReadError::ExpiresZero),
-            Ok(life) if life <= rules.max_expires.as_secs() => Ok(Some(Duration::from_secs(life))),
+        match number(digits) {
+            Some(0) => Err(ReadError::ExpiresZero),
+            Some(life) if life <= rules.max_expires.as_secs() => Ok(Some(Duration::from_secs(life))),
             _ => Err(ReadError::ExpiresTooLong),
         }
     }

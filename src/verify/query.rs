@@ -28,7 +28,7 @@ impl Buffer {
     }
 
     /// The decoded text, if it fits and is text.
-    fn decode<'r>(&mut self, query: &Query<'r>, raw: &'r str) -> Option<&str> {
+    fn decode<'r>(&mut self, query: &Query<'r>, raw: &'r [u8]) -> Option<&str> {
         let mut decoded = query.decoded(raw);
         loop {
             self.0.extend(decoded.literal()).ok()?;
@@ -44,12 +44,12 @@ impl Buffer {
 /// The parameters of a query that make a claim.
 #[derive(Default)]
 pub(super) struct AuthenticationParameters<'r> {
-    algorithm: Option<&'r str>,
-    credential: Option<&'r str>,
-    date: Option<&'r str>,
-    expires: Option<&'r str>,
-    signed_headers: Option<&'r str>,
-    signature: Option<&'r str>,
+    algorithm: Option<&'r [u8]>,
+    credential: Option<&'r [u8]>,
+    date: Option<&'r [u8]>,
+    expires: Option<&'r [u8]>,
+    signed_headers: Option<&'r [u8]>,
+    signature: Option<&'r [u8]>,
     tokens: Tokens<'r>,
     any: bool,
     /// `AWSAccessKeyId` or `Signature`, of Signature Version 2.
@@ -118,8 +118,9 @@ pub(super) fn read<'r: 'b, 'b>(
         return Err(ReadError::SignatureV2);
     }
     match parameters.algorithm {
-        None | Some(ALGORITHM) => {}
-        Some("AWS4-ECDSA-P256-SHA256") => return Err(ReadError::SignatureV4a(MECHANISM)),
+        None => {}
+        Some(algorithm) if algorithm == ALGORITHM.as_bytes() => {}
+        Some(b"AWS4-ECDSA-P256-SHA256") => return Err(ReadError::SignatureV4a(MECHANISM)),
         Some(_) => return Err(ReadError::AlgorithmUnsupported),
     }
     let AuthenticationParameters {
@@ -143,8 +144,8 @@ pub(super) fn read<'r: 'b, 'b>(
     Ok(Presented {
         mechanism: MECHANISM,
         credential: ClaimedCredential::parse(credential, MECHANISM, now)?,
-        list: signed_headers.as_bytes(),
-        signature: Signature::parse(signature.as_bytes()).ok_or(ReadError::SignatureSyntax)?,
+        list: signed_headers,
+        signature: Signature::parse(signature).ok_or(ReadError::SignatureSyntax)?,
         date: Some(date),
         expires,
         tokens,

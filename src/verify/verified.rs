@@ -105,7 +105,7 @@ impl<'r> Verified<'r> {
         query
             .sorted()
             .filter(|parameter| {
-                !AuthenticationName::ALL.iter().any(|name| parameter.name == name.as_str())
+                !AuthenticationName::ALL.iter().any(|name| parameter.name == name.as_str().as_bytes())
             })
             .map(|parameter| SignedParameter {
                 name: SignedText::new(parameter.name, query.plus()),

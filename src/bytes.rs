@@ -117,10 +117,30 @@ fn marked(text: &[u8], at: usize, kind: impl Fn(Lanes) -> Marks) -> u32 {
     }
 }
 
-/// The positions of the bytes that a kind marks.
+/// The same for a kind that depends on the two bytes behind each as well, zeros behind the end.
+#[inline(always)]
+fn marked_ahead(text: &[u8], at: usize, kind: impl Fn([Lanes; 3]) -> Marks) -> u32 {
+    let Some((_, rest)) = text.split_at_checked(at) else { return 0 };
+    if let Some(whole) = rest.first_chunk::<{ LANES + 2 }>() {
+        let [Some(first), Some(second), Some(third)] =
+            [0, 1, 2].map(|behind| whole.get(behind..).and_then(<[u8]>::first_chunk))
+        else {
+            return 0;
+        };
+        return kind([first, second, third].map(|lanes| Lanes::of(*lanes))).bits();
+    }
+    let lanes = [0, 1, 2].map(|behind| {
+        let rest = rest.get(behind..).unwrap_or_default();
+        Lanes::of_short(rest.get(..LANES).unwrap_or(rest))
+    });
+    kind(lanes).bits() & !u32::MAX.unbounded_shl(rest.len() as u32)
+}
+
+/// The positions of some of the bytes of a text.
 pub(crate) struct Positions<'a, F> {
     text: &'a [u8],
-    kind: F,
+    /// Which of the sixteen from a position on, by bits.
+    marked: F,
     /// Where the sixteen begin that are looked at, and which of them are still to come.
     at: usize,
     bits: u32,
@@ -128,12 +148,25 @@ pub(crate) struct Positions<'a, F> {
 
 /// The positions of all bytes that `kind` marks: the text is read once, however many there are.
 #[inline(always)]
-pub(crate) fn positions<F: Fn(Lanes) -> Marks>(text: &[u8], kind: F) -> Positions<'_, F> {
+pub(crate) fn positions(
+    text: &[u8],
+    kind: impl Fn(Lanes) -> Marks,
+) -> Positions<'_, impl Fn(&[u8], usize) -> u32> {
     let bits = marked(text, 0, &kind);
-    Positions { text, kind, at: 0, bits }
+    Positions { text, marked: move |text: &[u8], at| marked(text, at, &kind), at: 0, bits }
 }
 
-impl<F: Fn(Lanes) -> Marks> Iterator for Positions<'_, F> {
+/// The same for a kind that depends on the two bytes behind each as well, zeros behind the end.
+#[inline(always)]
+pub(crate) fn positions_ahead(
+    text: &[u8],
+    kind: impl Fn([Lanes; 3]) -> Marks,
+) -> Positions<'_, impl Fn(&[u8], usize) -> u32> {
+    let bits = marked_ahead(text, 0, &kind);
+    Positions { text, marked: move |text: &[u8], at| marked_ahead(text, at, &kind), at: 0, bits }
+}
+
+impl<F: Fn(&[u8], usize) -> u32> Iterator for Positions<'_, F> {
     type Item = usize;
 
     #[inline(always)]
@@ -143,7 +176,7 @@ impl<F: Fn(Lanes) -> Marks> Iterator for Positions<'_, F> {
             if self.at >= self.text.len() {
                 return None;
             }
-            self.bits = marked(self.text, self.at, &self.kind);
+            self.bits = (self.marked)(self.text, self.at);
         }
         let position = self.at + self.bits.trailing_zeros() as usize;
         self.bits &= self.bits - 1;
@@ -299,7 +332,7 @@ mod tests {
 
     use super::{
         LANES, Lanes, copy, copy_lower, find, head, key, lower_key, lowers_to, none, others,
-        position, positions, rfind,
+        position, positions, positions_ahead, rfind,
     };
     use std::vec::Vec;
 
@@ -323,6 +356,27 @@ mod tests {
                 assert_eq!(position(&text, |lanes| others(lanes.is_letter())), Some(at), "{len}");
                 (text[at], text[last]) = before;
             }
+        }
+    }
+
+    /// Every length over some vectors, what is looked for at every place, and cut off by the end.
+    #[test]
+    fn looks_ahead() {
+        for len in 0..70 {
+            let mut text = std::vec![b'.'; len];
+            let all = |text: &[u8]| -> Vec<_> {
+                let kind = |[a, b, c]: [Lanes; 3]| a.is(b'1') & b.is(b'2') & c.is(b'3');
+                positions_ahead(text, kind).collect()
+            };
+            for at in 0..len {
+                let whole = text[at..].first_chunk_mut::<3>().map(|place| *place = *b"123");
+                assert_eq!(all(&text), if whole.is_some() { std::vec![at] } else { std::vec![] });
+                assert!(all(&text[..text.len().min(at + 2)]).is_empty());
+                text.fill(b'.');
+            }
+            text.fill(0);
+            let zeros = |[a, b, c]: [Lanes; 3]| a.is(0) & b.is(0) & c.is(0);
+            assert_eq!(positions_ahead(&text, zeros).count(), len);
         }
     }
 

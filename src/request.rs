@@ -7,7 +7,7 @@
 
 use core::fmt;
 
-use crate::bytes::{self, others};
+use crate::bytes::{self, Lanes, others};
 
 /// A request head, exactly as it crossed the wire.
 ///
@@ -196,9 +196,8 @@ pub(crate) struct Wire<'a> {
     first: [u8; Known::COUNT],
     /// Which of them stand again behind it, by bits.
     repeated: u32,
-    /// Which of the first 64 have values of visible characters alone, by bits: such a value is its
-    /// own canonical form.
-    pub(crate) visible: u64,
+    /// Which of the first 64 have values that are their own canonical form, by bits.
+    pub(crate) canonical: u64,
     well_formed: bool,
     /// Whether names hold letters, digits and `-` alone.
     pub(crate) usual_names: bool,
@@ -211,7 +210,7 @@ impl<'a> Wire<'a> {
     /// refused before.
     pub(crate) fn new(headers: &'a [Header<'a>]) -> Self {
         let mut first = [Self::NOWHERE; Known::COUNT];
-        let (mut repeated, mut visible, mut bit) = (0, 0, 1);
+        let (mut repeated, mut canonical, mut bit) = (0, 0, 1);
         let (mut well_formed, mut usual_names) = (true, true);
         for (index, header) in (0..Self::NOWHERE).zip(headers) {
             let known = Known::of(header.name);
@@ -228,16 +227,16 @@ impl<'a> Wire<'a> {
                 usual_names = false;
                 well_formed &= is_name(header.name);
             }
-            if is_visible(header.value) {
-                visible |= bit;
-            } else if !matches!(known, Some(Known::Authorization)) {
-                // The grammar of that field is stricter, and is asked for by whoever reads it.
-                well_formed &= header.has_text();
+            match known {
+                // Its own grammar is stricter, and is asked for by whoever reads it.
+                Some(Known::Authorization) => {}
+                _ if is_canonical(header.value) => canonical |= bit,
+                _ => well_formed &= header.has_text(),
             }
             // From the 65th on there is none.
             bit <<= 1;
         }
-        Self { headers, first, repeated, visible, well_formed, usual_names }
+        Self { headers, first, repeated, canonical, well_formed, usual_names }
     }
 
     /// Refuses what is no field.
@@ -344,10 +343,21 @@ pub(crate) fn split_once(text: &str, separator: u8) -> Option<(&str, &str)> {
     Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
-/// Whether the value is visible ASCII, or empty.
+/// Whether the value is visible ASCII, with single spaces inside at the most: neither trimming nor
+/// collapsing would change it.
 #[inline(always)]
-fn is_visible(value: &[u8]) -> bool {
-    bytes::none(value, |lanes| others(lanes.is_in(b'!', b'~')))
+fn is_canonical(value: &[u8]) -> bool {
+    match bytes::position(value, |lanes| others(lanes.is_in(b'!', b'~'))) {
+        None => true,
+        Some(0) => false,
+        Some(_) => {
+            let changes = |[byte, next, _]: [Lanes; 3]| {
+                let single = byte.is(b' ') & next.is_in(b'!', b'~');
+                others(byte.is_in(b'!', b'~') | single)
+            };
+            bytes::positions_ahead(value, changes).next().is_none()
+        }
+    }
 }
 
 /// Whether the value is ASCII without a control character.

@@ -53,6 +53,16 @@ impl Part {
         bytes::positions(text, move |lanes| self.changes(lanes))
     }
 
+    /// The same but for the escapes of bytes beyond ASCII, which are left alone in every part.
+    #[inline(always)]
+    fn changed_ascii(self, text: &[u8]) -> impl Iterator<Item = usize> {
+        bytes::positions_ahead(text, move |[byte, high, low]| {
+            let high = high.is_in(b'8', b'9') | high.is_in(b'A', b'F');
+            let low = low.is_in(b'0', b'9') | low.is_in(b'A', b'F');
+            self.changes(byte) & others(byte.is(b'%') & high & low)
+        })
+    }
+
     /// How many bytes at the front stay.
     #[inline(always)]
     fn kept(self, text: &[u8]) -> usize {
@@ -104,7 +114,8 @@ pub(crate) fn is_plain(text: &str) -> bool {
 /// Whether decoding and encoding would change nothing.
 #[inline]
 pub(super) fn is_canonical(raw: &[u8], part: Part) -> bool {
-    part.changed(raw).all(|at| Escape::at(raw, at, part) == Some(Escape::Canonical))
+    bytes::none(raw, |lanes| part.changes(lanes))
+        || part.changed_ascii(raw).all(|at| Escape::at(raw, at, part) == Some(Escape::Canonical))
 }
 
 /// What can stand in a target for a byte that does not stay as it is.
@@ -129,10 +140,14 @@ impl Escape {
     }
 }
 
+/// Whether this can stand in no target.
+pub(super) const fn is_strange(byte: u8) -> bool {
+    byte == b'#' || byte.is_ascii_control()
+}
+
 /// Refuses a `%` without two hexadecimal digits, and what can stand in no target.
 pub(super) fn check(raw: &[u8]) -> Result<(), RequestError> {
-    let strange = |lanes: Lanes| lanes.is(b'#') | lanes.is_in(0, b' ' - 1) | lanes.is(0x7f);
-    if !bytes::none(raw, strange) {
+    if raw.iter().any(|byte| is_strange(*byte)) {
         return Err(RequestError::TargetSyntax);
     }
     let mut escapes = bytes::positions(raw, |lanes| lanes.is(b'%'));

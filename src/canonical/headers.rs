@@ -80,7 +80,7 @@ impl<'a> Fields<'a> {
         is_signed: impl Fn(&str) -> bool,
         added: Option<&'a Additions<'a>>,
     ) -> Self {
-        let Wire { headers: wire, visible: canonical, .. } = *wire;
+        let Wire { headers: wire, canonical, .. } = *wire;
         let picked = |header: &Header<'_>| {
             is_signed(header.name) && (host == Host::Authority || header.name != ":authority")
         };
@@ -172,7 +172,7 @@ impl<'a> Fields<'a> {
                 return None;
             }
         }
-        let canonical = wire.visible;
+        let canonical = wire.canonical;
         Some(Self { wire: headers, added: None, order, canonical, list: Some(list) })
     }
 

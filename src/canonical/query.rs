@@ -11,7 +11,7 @@ use core::cmp::Ordering;
 use core::fmt;
 
 use super::added::put_decimal;
-use super::encode::{Decoded, Escape, Part, PlusSign, check, compare, encode, recode};
+use super::encode::{Decoded, Escape, Part, PlusSign, check, compare, encode, is_strange, recode};
 use super::headers::{Fields, Separator};
 use super::uri::show_decoded;
 use super::{ALGORITHM, Shown, Sink};
@@ -30,7 +30,9 @@ pub(crate) struct Query<'a> {
     plus: PlusSign,
     /// Whether the query is its own canonical form, but for the signature.
     canonical: bool,
-    /// Which of its parameters are not their own canonical form, by bits.
+    /// How many parameters there are.
+    count: u8,
+    /// Which of them are not their own canonical form, by bits.
     odd: u128,
     /// Whether a name may be one of a signature's, in whatever spelling.
     may_authenticate: bool,
@@ -49,8 +51,11 @@ pub(crate) struct Parameter<'a> {
     pub(crate) value: &'a [u8],
 }
 
-/// Where the parameters stand, in canonical order.
-type Sorted = Bounded<Place, { Limits::MAX_PARAMETERS }>;
+/// Where up to `N` parameters stand, in canonical order.
+type Sorted<const N: usize> = Bounded<Place, N>;
+
+/// As many parameters as most queries have.
+const FEW: usize = 16;
 
 /// Where a parameter stands in a query.
 #[derive(Clone, Copy, Default)]
@@ -84,6 +89,7 @@ impl<'a> Query<'a> {
             raw: raw.as_bytes(),
             plus,
             canonical: true,
+            count: 0,
             odd: 0,
             may_authenticate: false,
             version_2: false,
@@ -105,6 +111,7 @@ impl<'a> Query<'a> {
         let mut name_end = None;
         let mut before: Option<Parameter<'_>> = None;
         let mut version_2 = (false, false);
+        let mut well_formed = true;
         loop {
             let at = changed.next().unwrap_or(raw.len());
             let byte = raw.get(at);
@@ -114,8 +121,10 @@ impl<'a> Query<'a> {
                     continue;
                 }
                 Some(b'&') | None => {}
-                Some(_) => {
-                    is_odd |= Escape::at(raw, at, part) != Some(Escape::Canonical);
+                Some(byte) => {
+                    let escape = Escape::at(raw, at, part);
+                    is_odd |= escape != Some(Escape::Canonical);
+                    well_formed &= escape.is_some() && !is_strange(*byte);
                     continue;
                 }
             }
@@ -148,11 +157,13 @@ impl<'a> Query<'a> {
             (start, is_odd, name_end) = (at + 1, false, None);
         }
         self.version_2 = version_2 == (true, true);
-        if self.odd != 0 {
-            // What is canonical needs no check.
+        // No limit is above what these are wide enough for.
+        self.count = count as u8;
+        if !well_formed {
+            // Which of the faults is named does not depend on the order in which they stand.
             check(raw)?;
-            self.canonical = false;
         }
+        self.canonical &= self.odd == 0;
         if u16::try_from(raw.len()).is_err() {
             return Err(RequestError::HeadTooLong);
         }
@@ -168,13 +179,13 @@ impl<'a> Query<'a> {
     /// The parameters in canonical order.
     pub(crate) fn sorted(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
         let raw = self.raw;
-        let mut places = Sorted::filled_with(Place::default());
+        let mut places = Sorted::<{ Limits::MAX_PARAMETERS }>::filled_with(Place::default());
         self.sort_into(&mut places);
         (0..).map_while(move |nth| places.as_slice().get(nth).map(|place| place.parameter(raw)))
     }
 
     /// Puts the parameters in canonical order.
-    fn sort_into(&self, places: &mut Sorted) {
+    fn sort_into<const N: usize>(&self, places: &mut Sorted<N>) {
         let Self { raw, plus, mut odd, .. } = *self;
         for mut place in Places::of(raw) {
             let name = place.parameter(raw).name;
@@ -312,6 +323,19 @@ impl<'a> Query<'a> {
         fields: &Fields<'_>,
         sink: &mut impl Sink,
     ) {
+        match usize::from(self.count) {
+            0..=FEW => self.put_sorted_in::<FEW>(authentication, fields, sink),
+            _ => self.put_sorted_in::<{ Limits::MAX_PARAMETERS }>(authentication, fields, sink),
+        }
+    }
+
+    #[inline(always)]
+    fn put_sorted_in<const N: usize>(
+        &self,
+        authentication: Option<&Authentication<'_>>,
+        fields: &Fields<'_>,
+        sink: &mut impl Sink,
+    ) {
         let part = Part::Query(self.plus);
         let mut separator: &[u8] = b"";
         let mut added = authentication.into_iter().flat_map(Authentication::sorted).peekable();
@@ -322,7 +346,7 @@ impl<'a> Query<'a> {
                 *separator = b"&";
             }
         };
-        let mut places = Sorted::filled_with(Place::default());
+        let mut places = Sorted::<N>::filled_with(Place::default());
         self.sort_into(&mut places);
         for place in places.as_slice() {
             let parameter = place.parameter(self.raw);

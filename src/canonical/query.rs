@@ -42,6 +42,12 @@ pub(crate) struct Query<'a> {
     tokens_left_out: bool,
     /// Where the parameter of the signature stands.
     signature: Option<(u16, u16)>,
+    /// Where the values of a signature's parameters begin, by their names; nowhere is 0.
+    values: [u16; AuthenticationName::ALL.len()],
+    /// Where the value of `X-Amz-Content-Sha256` begins; nowhere is 0.
+    content: u16,
+    /// Whether one of those stands twice, without `=`, or under another spelling of its name.
+    ambiguous: bool,
 }
 
 /// One parameter, still encoded.
@@ -95,6 +101,9 @@ impl<'a> Query<'a> {
             version_2: false,
             tokens_left_out: false,
             signature: None,
+            values: [0; AuthenticationName::ALL.len()],
+            content: 0,
+            ambiguous: false,
         };
         if !raw.is_empty() {
             query.look(limits)?;
@@ -138,7 +147,10 @@ impl<'a> Query<'a> {
                 self.odd |= u128::from(is_odd) << count;
                 count += 1;
                 let name = parameter.name;
-                self.may_authenticate |= may_authenticate(name);
+                if may_authenticate(name) {
+                    self.may_authenticate = true;
+                    self.note(name, name_end.map(|at| at + 1));
+                }
                 version_2.0 |= name == b"AWSAccessKeyId";
                 version_2.1 |= name == b"Signature";
                 if name == AuthenticationName::Signature.as_str().as_bytes() {
@@ -168,6 +180,39 @@ impl<'a> Query<'a> {
             return Err(RequestError::HeadTooLong);
         }
         Ok(())
+    }
+
+    /// Notes where the value of a parameter begins that may be one of a signature's.
+    #[inline(always)]
+    fn note(&mut self, name: &[u8], value: Option<usize>) {
+        let place = match AuthenticationName::of(name, self.plus) {
+            Some((name, Spelling::Literal)) => self.values.get_mut(name as usize),
+            Some((_, Spelling::Alias)) => None,
+            None if name == Self::CONTENT.as_bytes() => Some(&mut self.content),
+            None => return,
+        };
+        match place.zip(value) {
+            Some((place @ 0, value)) => *place = u16::try_from(value).unwrap_or(u16::MAX),
+            _ => self.ambiguous = true,
+        }
+    }
+
+    /// Whether a parameter of a signature stands twice, without `=`, or under another spelling of
+    /// its name.
+    pub(crate) const fn is_ambiguous(&self) -> bool {
+        self.ambiguous
+    }
+
+    /// The value of a parameter of a signature, if the query is not ambiguous.
+    #[inline]
+    pub(crate) fn value(&self, name: AuthenticationName) -> Option<&'a [u8]> {
+        self.value_from(*self.values.get(name as usize)?)
+    }
+
+    #[inline]
+    fn value_from(&self, start: u16) -> Option<&'a [u8]> {
+        let rest = self.raw.get(usize::from(start)..).filter(|_| start != 0)?;
+        rest.get(..bytes::find(rest, b'&').unwrap_or(rest.len()))
     }
 
     /// The parameters as they came.
@@ -252,6 +297,18 @@ impl<'a> Query<'a> {
             (_, Some(_)) => Err(Repeated),
             (first, None) => Ok(first.map(|parameter| parameter.value)),
         }
+    }
+
+    /// The parameter that says what the body is.
+    const CONTENT: &'static str = "X-Amz-Content-Sha256";
+
+    /// What a parameter says of the body.
+    ///
+    /// # Errors
+    /// If it stands there more than once.
+    #[inline]
+    pub(crate) fn content(&self) -> Result<Option<&'a [u8]>, Repeated> {
+        if self.ambiguous { self.single(Self::CONTENT) } else { Ok(self.value_from(self.content)) }
     }
 
     /// Whether the query makes a claim of Signature Version 2.

@@ -11,7 +11,6 @@
 use super::{ClaimedCredential, Component, Mechanism, Presented, ReadError, Tokens, Verifier};
 use crate::bytes;
 use crate::canonical::ALGORITHM;
-use crate::credential::{AccessKeyId, TERMINATOR};
 use crate::request::{Header, RequestError, is_blank, split_once, trim};
 use crate::signature::Signature;
 use crate::time::Timestamp;
@@ -45,12 +44,8 @@ fn usual<'r: 'b, 'b>(
     now: Timestamp,
 ) -> Option<Presented<'r, 'b>> {
     let rest = value.strip_prefix(b"AWS4-HMAC-SHA256 Credential=")?;
-    let (name, rest) = rest.split_at_checked(bytes::find(rest, b'/')?)?;
-    AccessKeyId::check(name).ok()?;
-    let date = now.date();
-    let rest = rest.strip_prefix(b"/")?.strip_prefix(date.as_bytes())?.strip_prefix(b"/")?;
-    let rest = rest.strip_prefix(rules.region.as_bytes())?.strip_prefix(b"/")?;
-    let rest = rest.strip_prefix(rules.service.as_bytes())?.strip_prefix(b"/aws4_request,")?;
+    let (credential, rest) = ClaimedCredential::usual(rest, b"/", rules, now)?;
+    let rest = rest.strip_prefix(b",")?;
     let rest = rest.strip_prefix(b" ").unwrap_or(rest).strip_prefix(b"SignedHeaders=")?;
     let (rest, signature) = rest.split_at_checked(rest.len().checked_sub(Signature::HEX_LEN)?)?;
     let rest = rest.strip_suffix(b"Signature=")?;
@@ -58,10 +53,9 @@ fn usual<'r: 'b, 'b>(
     if bytes::find(list, b',').is_some() {
         return None;
     }
-    let (region, service, terminator) = (rules.region, rules.service, TERMINATOR);
     Some(Presented {
         mechanism: MECHANISM,
-        credential: ClaimedCredential { name, date, region, service, terminator },
+        credential,
         list,
         signature: Signature::parse(signature)?,
         date: None,

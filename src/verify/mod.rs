@@ -316,10 +316,7 @@ impl<'p> Verifier<'p> {
             (Some(_), true, _) => Err(ReadError::AuthorizationRepeated),
             (Some(_), false, true) => Err(ReadError::TwoMechanisms),
             (Some(field), false, false) => authorization::read(field, self, now),
-            (None, _, true) => {
-                let buffer = buffer.get_or_insert_with(Buffer::new);
-                query::read(&parameters, query, self.dialect(), buffer, now)
-            }
+            (None, _, true) => query::read(&parameters, query, self, buffer, now),
             (None, _, false) => Err(self.without_claim(request)),
         }
     }
@@ -440,7 +437,7 @@ impl<'p> Verifier<'p> {
         let parameter = match mechanism {
             Mechanism::Header | Mechanism::Form => None,
             Mechanism::Query => query
-                .single("X-Amz-Content-Sha256")
+                .content()
                 .map_err(|_| ReadError::ParameterRepeated)?
                 .map(parse)
                 .transpose()?,
@@ -634,7 +631,27 @@ impl<'b> ClaimedCredential<'b> {
         AccessKeyId::new(self.name).map_err(|_| ReadError::CredentialSyntax(mechanism))
     }
 
+    /// Reads the credential of today for the service that is asked for, and gives what stands
+    /// behind it. `None` says nothing of the text.
     #[inline(always)]
+    fn usual<'t: 'b>(
+        text: &'t [u8],
+        slash: &[u8],
+        rules: &'b Verifier<'_>,
+        now: Timestamp,
+    ) -> Option<(Self, &'t [u8])> {
+        let (name, rest) = text.split_at_checked(bytes::find(text, *slash.first()?)?)?;
+        AccessKeyId::check(name).ok()?;
+        let date = now.date();
+        let (region, service, terminator) = (rules.region, rules.service, TERMINATOR);
+        let parts = [date.as_bytes(), region.as_bytes(), service.as_bytes(), terminator.as_bytes()];
+        let mut rest = rest;
+        for part in parts {
+            rest = rest.strip_prefix(slash)?.strip_prefix(part)?;
+        }
+        Some((Self { name, date, region, service, terminator }, rest))
+    }
+
     fn parse(text: &'b str, mechanism: Mechanism, now: Timestamp) -> Result<Self, ReadError> {
         let mut rest = text;
         let mut part = || {

@@ -4,8 +4,9 @@
 //! each once; a second spelling of one is refused, because another reader might prefer it. Amazon
 //! S3 API Reference, "Authenticating Requests: Using Query Parameters".
 
-use super::{ClaimedCredential, Mechanism, Presented, ReadError, Tokens};
+use super::{ClaimedCredential, Mechanism, Presented, ReadError, Tokens, Verifier};
 use crate::bounded::Bounded;
+use crate::bytes;
 use crate::canonical::{
     ALGORITHM, AuthenticationName, Dialect, Parameter, Query, Spelling,
 };
@@ -63,14 +64,27 @@ impl<'r> AuthenticationParameters<'r> {
     }
 
     fn find_some(query: &Query<'r>) -> Result<Self, ReadError> {
-        let mut found = Self::default();
-        if query.may_authenticate() {
+        if query.is_ambiguous() {
             // Of several faults the first in canonical order is named.
-            found = Self::find_in(query, query.parameters())
+            let found = Self::find_in(query, query.parameters())
                 .or_else(|_| Self::find_in(query, query.sorted()))?;
+            return Ok(Self { version_2: !found.any && query.is_version_2(), ..found });
         }
-        found.version_2 = !found.any && query.is_version_2();
-        Ok(found)
+        let any = AuthenticationName::ALL.iter().any(|name| query.value(*name).is_some());
+        Ok(Self {
+            algorithm: query.value(AuthenticationName::Algorithm),
+            credential: query.value(AuthenticationName::Credential),
+            date: query.value(AuthenticationName::Date),
+            expires: query.value(AuthenticationName::Expires),
+            signed_headers: query.value(AuthenticationName::SignedHeaders),
+            signature: query.value(AuthenticationName::Signature),
+            tokens: Tokens {
+                security: query.value(AuthenticationName::SecurityToken),
+                s3_session: query.value(AuthenticationName::S3SessionToken),
+            },
+            any,
+            version_2: !any && query.is_version_2(),
+        })
     }
 
     #[inline(always)]
@@ -110,8 +124,8 @@ impl<'r> AuthenticationParameters<'r> {
 pub(super) fn read<'r: 'b, 'b>(
     parameters: &AuthenticationParameters<'r>,
     query: &Query<'r>,
-    dialect: Dialect,
-    buffer: &'b mut Buffer,
+    rules: &'b Verifier<'_>,
+    buffer: &'b mut Option<Buffer>,
     now: Timestamp,
 ) -> Result<Presented<'r, 'b>, ReadError> {
     if parameters.version_2 {
@@ -136,14 +150,24 @@ pub(super) fn read<'r: 'b, 'b>(
     else {
         return Err(ReadError::ParameterMissing);
     };
-    if expires.is_none() && dialect == Dialect::S3 {
+    if expires.is_none() && rules.dialect() == Dialect::S3 {
         return Err(ReadError::ParameterMissing);
     }
-    let credential =
-        buffer.decode(query, credential).ok_or(ReadError::CredentialSyntax(MECHANISM))?;
+    let usual = ClaimedCredential::usual(credential, b"%2F", rules, now);
+    // No more of it than its four slashes would be decoded.
+    let escapes = || bytes::positions(credential, |lanes| lanes.is(b'%') | lanes.is(b'+')).count();
+    let credential = match usual.filter(|(_, rest)| rest.is_empty() && escapes() == 4) {
+        Some((credential, _)) => credential,
+        None => {
+            let buffer = buffer.get_or_insert_with(Buffer::new);
+            let decoded = buffer.decode(query, credential);
+            let decoded = decoded.ok_or(ReadError::CredentialSyntax(MECHANISM))?;
+            ClaimedCredential::parse(decoded, MECHANISM, now)?
+        }
+    };
     Ok(Presented {
         mechanism: MECHANISM,
-        credential: ClaimedCredential::parse(credential, MECHANISM, now)?,
+        credential,
         list: signed_headers,
         signature: Signature::parse(signature).ok_or(ReadError::SignatureSyntax)?,
         date: Some(date),

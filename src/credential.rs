@@ -133,6 +133,11 @@ impl AccessKeyId {
         if text.len() > Self::MAX_LEN { Err(CredentialError::TooLong) } else { Ok(()) }
     }
 
+    #[inline(always)]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.text.as_slice()
+    }
+
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -212,8 +217,7 @@ impl CredentialScope<'_> {
         each(self.region.as_bytes());
         each(b"/");
         each(self.service.as_bytes());
-        each(b"/");
-        each(TERMINATOR.as_bytes());
+        each(b"/aws4_request");
     }
 }
 

@@ -1,26 +1,33 @@
 //! Fields that a signer adds to a request and signs.
 //!
-//! Each value is made where it is written; what is kept is what it is made of.
+//! Each value is made once, for it is written twice.
 
 use super::Sink;
 use super::query::Token;
-use crate::content::ContentSha256;
+use crate::bounded::Bounded;
+use crate::content::{ContentSha256, Text};
 use crate::time::Timestamp;
 
 /// What a signer adds.
 #[derive(Clone, Copy)]
 pub(crate) struct Additions<'a> {
-    /// Length and trailers of a body in frames.
-    pub(crate) stream: Option<(u64, &'a str)>,
-    pub(crate) timestamp: Timestamp,
-    /// `x-amz-content-sha256`, if it is sent.
-    pub(crate) content: Option<ContentSha256>,
-    /// The token, if it is signed.
-    pub(crate) token: Option<(Token, &'a str)>,
+    /// Which fields, by bits.
+    which: u8,
+    timestamp: Timestamp,
+    /// `x-amz-content-sha256`.
+    content: Text,
+    /// Length of a body in frames, in decimal digits.
+    decoded_len: Bounded<u8, DIGITS>,
+    trailers: &'a str,
+    token: &'a str,
 }
+
+/// The most digits of a length.
+const DIGITS: usize = 20;
 
 /// One of the fields that a signer adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Added {
     ContentEncoding,
     DecodedLength,
@@ -65,51 +72,79 @@ impl Added {
     }
 }
 
-impl Additions<'_> {
-    /// The fields that are there, in the order in which they are added.
+impl<'a> Additions<'a> {
+    /// The time, and no more.
     #[inline(always)]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Added> {
-        Added::ALL.into_iter().filter(|added| self.has(*added))
-    }
-
-    #[inline(always)]
-    const fn has(&self, added: Added) -> bool {
-        match added {
-            Added::ContentEncoding | Added::DecodedLength => self.stream.is_some(),
-            Added::Trailer => matches!(self.stream, Some((_, trailers)) if !trailers.is_empty()),
-            Added::Date => true,
-            Added::ContentSha256 => self.content.is_some(),
-            Added::SecurityToken => matches!(self.token, Some((Token::Security, _))),
-            Added::S3SessionToken => matches!(self.token, Some((Token::S3Session, _))),
+    pub(crate) fn at(timestamp: Timestamp, content: ContentSha256) -> Self {
+        Self {
+            which: 1 << Added::Date as u8,
+            timestamp,
+            content: content.text(),
+            decoded_len: Bounded::filled_with(0),
+            trailers: "",
+            token: "",
         }
     }
 
-    /// Puts the value of a field that is there.
+    /// That content is announced.
     #[inline(always)]
-    pub(crate) fn put(&self, added: Added, sink: &mut impl Sink) {
+    pub(crate) const fn with_content(mut self) -> Self {
+        self.which |= 1 << Added::ContentSha256 as u8;
+        self
+    }
+
+    /// A token that is signed.
+    #[inline(always)]
+    pub(crate) const fn with_token(mut self, token: Token, text: &'a str) -> Self {
+        let added = match token {
+            Token::Security => Added::SecurityToken,
+            Token::S3Session => Added::S3SessionToken,
+        };
+        self.which |= 1 << added as u8;
+        self.token = text;
+        self
+    }
+
+    /// What is said of a body in frames.
+    pub(crate) fn with_stream(mut self, decoded_len: u64, trailers: &'a str) -> Self {
+        self.which |= 1 << Added::ContentEncoding as u8 | 1 << Added::DecodedLength as u8;
+        if !trailers.is_empty() {
+            self.which |= 1 << Added::Trailer as u8;
+        }
+        let mut digits = super::Pieces(|digits: &[u8]| {
+            // There is room for the longest number.
+            self.decoded_len.extend(digits).unwrap_or_default();
+        });
+        put_decimal(decoded_len, &mut digits);
+        self.trailers = trailers;
+        self
+    }
+
+    pub(crate) const fn timestamp(&self) -> Timestamp {
+        self.timestamp
+    }
+
+    /// The fields that are there, in the order in which they are added.
+    #[inline(always)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Added> + use<> {
+        let mut left = self.which;
+        core::iter::from_fn(move || {
+            let added = Added::ALL.get(left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(*added)
+        })
+    }
+
+    /// The value of a field that is there, as it is sent.
+    #[inline(always)]
+    pub(crate) fn value(&self, added: Added) -> &[u8] {
         match added {
-            Added::ContentEncoding => sink.put(b"aws-chunked"),
-            Added::DecodedLength => {
-                if let Some((len, _)) = self.stream {
-                    put_decimal(len, sink);
-                }
-            }
-            Added::Trailer => {
-                if let Some((_, trailers)) = self.stream {
-                    super::headers::put_value(trailers.as_bytes(), sink);
-                }
-            }
-            Added::Date => sink.put(self.timestamp.as_bytes()),
-            Added::ContentSha256 => {
-                if let Some(content) = self.content {
-                    sink.put(content.text().as_bytes());
-                }
-            }
-            Added::SecurityToken | Added::S3SessionToken => {
-                if let Some((_, token)) = self.token {
-                    sink.put(token.as_bytes());
-                }
-            }
+            Added::ContentEncoding => b"aws-chunked",
+            Added::DecodedLength => self.decoded_len.as_slice(),
+            Added::Trailer => self.trailers.as_bytes(),
+            Added::Date => self.timestamp.as_bytes(),
+            Added::ContentSha256 => self.content.as_bytes(),
+            Added::SecurityToken | Added::S3SessionToken => self.token.as_bytes(),
         }
     }
 }

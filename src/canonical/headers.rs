@@ -91,9 +91,11 @@ impl<'a> Fields<'a> {
                 order.insert(index, &mut keys, |index| name_of(wire, index));
             }
         }
-        for added in added.into_iter().flat_map(Additions::iter) {
-            let index = wire.len() as u8 + added as u8;
-            order.insert(index, &mut keys, |index| name_of(wire, index));
+        if let Some(additions) = added {
+            for added in additions.iter() {
+                let index = wire.len() as u8 + added as u8;
+                order.insert(index, &mut keys, |index| name_of(wire, index));
+            }
         }
         order.sort_many(|index| name_of(wire, index));
         Self { wire, added, order, canonical, list: None }
@@ -279,9 +281,13 @@ impl<'a> Fields<'a> {
                 }
                 (None, Some(additions)) => {
                     let added = Added::of(self.wire.len(), *index);
+                    if added != Added::Trailer {
+                        sink.put_line(added.name().as_bytes(), additions.value(added));
+                        continue;
+                    }
                     sink.put(added.name().as_bytes());
                     sink.put(b":");
-                    additions.put(added, sink);
+                    put_value(additions.value(added), sink);
                 }
                 (None, None) => {}
             }
@@ -306,7 +312,9 @@ impl<'a> Fields<'a> {
             }
             match (self.wire.get(usize::from(*index)), self.added) {
                 (Some(header), _) => put_value(header.value, sink),
-                (None, Some(added)) => added.put(Added::of(self.wire.len(), *index), sink),
+                (None, Some(additions)) => {
+                    put_value(additions.value(Added::of(self.wire.len(), *index)), sink);
+                }
                 (None, None) => {}
             }
             before = Some(name);

@@ -327,7 +327,7 @@ impl StringToSign<'_> {
 /// A string to sign up to the hash of the canonical request, on its way through the MAC: what one
 /// second's requests have in common.
 #[derive(Clone)]
-pub(crate) struct Begun(Gathering<4>);
+pub(crate) struct Begun(Gathering<3>);
 
 impl Begun {
     #[inline(always)]

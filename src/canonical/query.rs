@@ -697,7 +697,7 @@ impl Authentication<'_> {
         match name {
             AuthenticationName::Algorithm => sink.put(ALGORITHM.as_bytes()),
             AuthenticationName::Credential => {
-                encoded(self.access_key_id.as_str().as_bytes(), sink);
+                encoded(self.access_key_id.as_bytes(), sink);
                 encoded(b"/", sink);
                 self.scope.each_piece(|piece| encoded(piece, sink));
             }

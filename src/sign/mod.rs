@@ -231,7 +231,7 @@ impl<'a> Signer<'a> {
     ///
     /// # Errors
     /// [`SignError::ScopeDate`].
-    #[inline]
+    #[inline(always)]
     pub fn at(&self, now: Timestamp) -> Result<SignerAt<'_, 'a>, SignError> {
         if now.date() != self.scope.date {
             return Err(SignError::ScopeDate);
@@ -344,11 +344,11 @@ impl<'a> Signer<'a> {
     }
 
     /// What holds for every request: readable, not signed yet.
-    #[inline]
+    #[inline(always)]
     fn read<'r>(&self, request: &Request<'r>) -> Result<Reading<'r>, SignError> {
         request.check(&self.limits)?;
         let wire = request.look();
-        if RESERVED.iter().any(|known| wire.first(*known).is_some()) {
+        if RESERVED.iter().any(|known| wire.index(*known).is_some()) {
             return Err(SignError::ReservedField);
         }
         let target = Target::parse(request.target)?;

@@ -5,7 +5,7 @@ use core::fmt;
 use super::value::Value;
 use super::{Head, Reading, SignError, SignedValue, SignerAt};
 use crate::canonical::{
-    ALGORITHM, Additions, CanonicalRequest, Fields, Order, Separator, Sink, StringToSign, Token,
+    Additions, CanonicalRequest, Fields, Order, Separator, Sink, StringToSign, Token,
 };
 use crate::chunked::Framing;
 use crate::content::ContentSha256;
@@ -42,12 +42,16 @@ impl<'r> Signed<'r> {
     ) -> Result<Self, SignError> {
         let SignerAt { signer, now, begun } = at;
         let (token, late_token) = signer.token_parts();
-        let additions = Additions {
-            stream: stream.map(|framing| (framing.decoded_len, framing.trailers)),
-            timestamp: *now,
-            content: announced.then_some(content),
-            token,
-        };
+        let mut additions = Additions::at(*now, content);
+        if announced {
+            additions = additions.with_content();
+        }
+        if let Some((token, text)) = token {
+            additions = additions.with_token(token, text);
+        }
+        if let Some(Framing { decoded_len, trailers, .. }) = stream {
+            additions = additions.with_stream(decoded_len, trailers);
+        }
         let head = reading.head;
         let fields = reading.fields(Some(&additions))?;
         if !reading.wire.usual_names && fields.names().any(|name| name.contains('%')) {
@@ -69,6 +73,7 @@ impl<'r> Signed<'r> {
         })
     }
 
+    #[inline(always)]
     fn fields(&self) -> Fields<'_> {
         Fields::in_order(self.head.request.headers, Some(&self.additions), self.order)
     }
@@ -116,7 +121,7 @@ impl<'r> Signed<'r> {
     /// The string that was signed.
     #[must_use]
     pub fn string_to_sign(&self) -> StringToSign<'_> {
-        let timestamp = self.additions.timestamp;
+        let timestamp = self.additions.timestamp();
         StringToSign { timestamp, scope: self.scope, hash: self.hash }
     }
 
@@ -128,9 +133,8 @@ impl<'r> Signed<'r> {
 
     #[inline(always)]
     pub(super) fn put_authorization(&self, sink: &mut impl Sink) {
-        sink.put(ALGORITHM.as_bytes());
-        sink.put(b" Credential=");
-        sink.put(self.access_key_id.as_str().as_bytes());
+        sink.put(b"AWS4-HMAC-SHA256 Credential=");
+        sink.put(self.access_key_id.as_bytes());
         sink.put(b"/");
         self.scope.each_piece(|piece| sink.put(piece));
         sink.put(b", SignedHeaders=");

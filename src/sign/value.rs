@@ -75,7 +75,7 @@ impl SignedValue<'_> {
     #[inline(always)]
     fn put(&self, sink: &mut impl Sink) {
         match self.0 {
-            Value::Added(additions, added) => additions.put(added, sink),
+            Value::Added(additions, added) => sink.put(additions.value(added)),
             Value::Token(token) => sink.put(token.as_bytes()),
             Value::Authorization(signed) => signed.put_authorization(sink),
             Value::Target(presigned) => presigned.put_target(sink),

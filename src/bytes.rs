@@ -121,14 +121,19 @@ fn marked(text: &[u8], at: usize, kind: impl Fn(Lanes) -> Marks) -> u32 {
 #[inline(always)]
 fn marked_ahead(text: &[u8], at: usize, kind: impl Fn([Lanes; 3]) -> Marks) -> u32 {
     let Some((_, rest)) = text.split_at_checked(at) else { return 0 };
-    if let Some(whole) = rest.first_chunk::<{ LANES + 2 }>() {
-        let [Some(first), Some(second), Some(third)] =
-            [0, 1, 2].map(|behind| whole.get(behind..).and_then(<[u8]>::first_chunk))
-        else {
-            return 0;
-        };
-        return kind([first, second, third].map(|lanes| Lanes::of(*lanes))).bits();
+    let behind = |count: usize| rest.get(count..).unwrap_or_default();
+    if let Some(third) = behind(2).first_chunk()
+        && let Some(second) = behind(1).first_chunk()
+        && let Some(first) = rest.first_chunk()
+    {
+        return kind([Lanes::of(*first), Lanes::of(*second), Lanes::of(*third)]).bits();
     }
+    marked_ahead_of_end(rest, kind)
+}
+
+/// The same for the last few bytes.
+#[inline(never)]
+fn marked_ahead_of_end(rest: &[u8], kind: impl Fn([Lanes; 3]) -> Marks) -> u32 {
     let lanes = [0, 1, 2].map(|behind| {
         let rest = rest.get(behind..).unwrap_or_default();
         Lanes::of_short(rest.get(..LANES).unwrap_or(rest))

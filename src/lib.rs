@@ -63,7 +63,8 @@ mod sizes {
     extern crate std;
     #[test]
     fn sizes() {
-        use std::println; use core::mem::size_of;
+        use core::mem::size_of;
+        use std::println;
         println!("Claim {}", size_of::<crate::Claim<'static>>());
         println!("Verified {}", size_of::<crate::Verified<'static>>());
         println!("Canonical {}", size_of::<crate::CanonicalRequest<'static>>());

@@ -132,25 +132,25 @@ impl<'a> Fields<'a> {
             _ => return None,
         };
         let mut order = Order { indices: Bounded::filled_with(0), repeats: false };
-        let (mut next, mut before, mut rest) = (0, &[][..], list);
+        let (mut next, mut before, mut before_key, mut rest) = (0, &[][..], 0, list);
         loop {
             let is_next = |header: &Header<'_>| {
                 let name = header.name.as_bytes();
-                let ends = match rest.get(name.len()) {
-                    Some(byte) => *byte == b';',
-                    None => rest.len() == name.len(),
-                };
-                ends && rest.get(..name.len()).is_some_and(|head| bytes::lowers_to(name, head))
+                match rest.split_at_checked(name.len()) {
+                    Some((head, [] | [b';', ..])) => bytes::lowers_to(name, head),
+                    _ => false,
+                }
             };
             let index = find_from(headers, next, is_next)?;
             let (name, behind) = rest.split_at_checked(headers.get(index)?.name.len())?;
-            if compare_lower(before, name).is_ge() {
+            let key = bytes::key(name);
+            if key < before_key || key == before_key && before >= name {
                 return None;
             }
             left &= !(1 << index);
             // There is room: it is that of all fields.
             let _ = order.indices.push(index as u8);
-            (next, before) = (index + 1, name);
+            (next, before, before_key) = (index + 1, name, key);
             match behind.split_first() {
                 Some((_, behind)) => rest = behind,
                 None => break,
@@ -420,7 +420,6 @@ impl Host {
         }
         Ok(if host.is_some() { Self::Field } else { Self::Authority })
     }
-
 }
 
 /// Where such a field stands; `next` is where to look first.

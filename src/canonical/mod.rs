@@ -28,7 +28,9 @@ use crate::time::Timestamp;
 
 pub(crate) use added::{Added, Additions};
 pub(crate) use encode::{Decoded, is_plain};
-pub(crate) use headers::{CoverageError, Fields, Host, Order, Separator, SignedHeaders, canonical_name};
+pub(crate) use headers::{
+    CoverageError, Fields, Host, Order, Separator, SignedHeaders, canonical_name,
+};
 pub(crate) use query::{
     Authentication, AuthenticationName, Parameter, Query, Spelling, Token, put_parameter,
 };

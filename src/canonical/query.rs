@@ -58,7 +58,47 @@ pub(crate) struct Parameter<'a> {
 }
 
 /// Where up to `N` parameters stand, in canonical order.
-type Sorted<const N: usize> = Bounded<Place, N>;
+struct Sorted<const N: usize> {
+    /// As they came.
+    places: [Place; N],
+    /// In canonical order: the order of the first fifteen bytes of the encoded name, and the index
+    /// of the place.
+    keys: Bounded<u128, N>,
+}
+
+impl<const N: usize> Sorted<N> {
+    /// The bits of a key that are the index.
+    const INDEX: u128 = 0xff;
+
+    fn place(&self, key: u128) -> Option<&Place> {
+        self.places.get((key & Self::INDEX) as usize)
+    }
+
+    fn get(&self, nth: usize) -> Option<&Place> {
+        self.place(*self.keys.as_slice().get(nth)?)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Place> {
+        self.keys.as_slice().iter().filter_map(|key| self.place(*key))
+    }
+
+    fn sort(&mut self, raw: &[u8], plus: PlusSign) {
+        let Self { places, keys } = self;
+        let keys = keys.as_mut_slice();
+        keys.sort_unstable();
+        // Those that begin alike are told apart by the rest.
+        let place = |key: u128| places.get((key & Self::INDEX) as usize);
+        let compare = |a: &u128, b: &u128| {
+            (a & !Self::INDEX).cmp(&(b & !Self::INDEX)).then_with(|| {
+                let places = place(*a).zip(place(*b));
+                places.map_or(Ordering::Equal, |(a, b)| a.compare(b, raw, plus))
+            })
+        };
+        if !keys.is_sorted_by(|a, b| compare(a, b).is_le()) {
+            keys.sort_unstable_by(compare);
+        }
+    }
+}
 
 /// As many parameters as most queries have.
 const FEW: usize = 16;
@@ -66,8 +106,6 @@ const FEW: usize = 16;
 /// Where a parameter stands in a query.
 #[derive(Clone, Copy, Default)]
 struct Place {
-    /// A number with the order of the first sixteen bytes of the encoded name.
-    key: u128,
     start: u16,
     name_end: u16,
     end: u16,
@@ -80,6 +118,11 @@ impl Place {
     fn parameter<'a>(&self, raw: &'a [u8]) -> Parameter<'a> {
         let Self { start, name_end, end, .. } = *self;
         Parameter::at(raw, usize::from(start), usize::from(name_end), usize::from(end))
+    }
+
+    fn compare(&self, other: &Self, raw: &[u8], plus: PlusSign) -> Ordering {
+        let (a, b) = (self.parameter(raw), other.parameter(raw));
+        if self.is_odd | other.is_odd { a.compare(&b, plus) } else { a.compare_text(&b) }
     }
 }
 
@@ -144,7 +187,9 @@ impl<'a> Query<'a> {
                 }
                 is_odd |= name_end.is_none();
                 let parameter = Parameter::at(raw, start, name_end.unwrap_or(at), at);
-                self.odd |= u128::from(is_odd) << count;
+                if is_odd {
+                    self.odd |= 1 << count;
+                }
                 count += 1;
                 let name = parameter.name;
                 if may_authenticate(name) {
@@ -224,36 +269,27 @@ impl<'a> Query<'a> {
     /// The parameters in canonical order.
     pub(crate) fn sorted(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
         let raw = self.raw;
-        let mut places = Sorted::<{ Limits::MAX_PARAMETERS }>::filled_with(Place::default());
-        self.sort_into(&mut places);
-        (0..).map_while(move |nth| places.as_slice().get(nth).map(|place| place.parameter(raw)))
+        let sorted = self.sort::<{ Limits::MAX_PARAMETERS }>();
+        (0..).map_while(move |nth| sorted.get(nth).map(|place| place.parameter(raw)))
     }
 
     /// Puts the parameters in canonical order.
-    fn sort_into<const N: usize>(&self, places: &mut Sorted<N>) {
-        let Self { raw, plus, mut odd, .. } = *self;
-        for mut place in Places::of(raw) {
+    #[inline(always)]
+    fn sort<const N: usize>(&self) -> Sorted<N> {
+        let Self { raw, plus, odd, .. } = *self;
+        let mut sorted = Sorted { places: [Place::default(); N], keys: Bounded::filled_with(0) };
+        let mut odd = odd;
+        for ((nth, into), mut place) in (0..).zip(&mut sorted.places).zip(Places::of(raw)) {
             let name = place.parameter(raw).name;
             place.is_odd = odd & 1 != 0;
             odd >>= 1;
-            place.key = if place.is_odd { encoded_key(name, plus) } else { text_key(name) };
-            // There is room: they were counted.
-            let _ = places.push(place);
+            let key = if place.is_odd { encoded_key(name, plus) } else { text_key(name) };
+            *into = place;
+            // There is room: it is that of the places.
+            let _ = sorted.keys.push(key & !Sorted::<N>::INDEX | nth);
         }
-        let compare = |a: &Place, b: &Place| {
-            a.key.cmp(&b.key).then_with(|| {
-                let (first, second) = (a.parameter(raw), b.parameter(raw));
-                if a.is_odd | b.is_odd {
-                    first.compare(&second, plus)
-                } else {
-                    first.compare_text(&second)
-                }
-            })
-        };
-        let all = places.as_mut_slice();
-        if !all.is_sorted_by(|a, b| compare(a, b).is_le()) {
-            all.sort_unstable_by(compare);
-        }
+        sorted.sort(raw, plus);
+        sorted
     }
 
     /// The decoded bytes of a name or value of this query.
@@ -386,6 +422,20 @@ impl<'a> Query<'a> {
         }
     }
 
+    /// Puts one parameter.
+    #[inline(always)]
+    fn put_place(&self, place: &Place, sink: &mut impl Sink) {
+        if place.is_odd {
+            let (part, parameter) = (Part::Query(self.plus), place.parameter(self.raw));
+            recode(parameter.name, part, sink);
+            sink.put(b"=");
+            recode(parameter.value, part, sink);
+        } else {
+            let piece = self.raw.get(usize::from(place.start)..usize::from(place.end));
+            sink.put(piece.unwrap_or_default());
+        }
+    }
+
     #[inline(always)]
     fn put_sorted_in<const N: usize>(
         &self,
@@ -393,8 +443,17 @@ impl<'a> Query<'a> {
         fields: &Fields<'_>,
         sink: &mut impl Sink,
     ) {
-        let part = Part::Query(self.plus);
         let mut separator: &[u8] = b"";
+        if authentication.is_none() {
+            for place in self.sort::<N>().iter() {
+                if !self.leaves_out(&place.parameter(self.raw)) {
+                    sink.put(separator);
+                    self.put_place(place, sink);
+                    separator = b"&";
+                }
+            }
+            return;
+        }
         let mut added = authentication.into_iter().flat_map(Authentication::sorted).peekable();
         let put_added = |name: AuthenticationName, separator: &mut &[u8], sink: &mut _| {
             if let Some(authentication) = authentication {
@@ -403,9 +462,7 @@ impl<'a> Query<'a> {
                 *separator = b"&";
             }
         };
-        let mut places = Sorted::<N>::filled_with(Place::default());
-        self.sort_into(&mut places);
-        for place in places.as_slice() {
+        for place in self.sort::<N>().iter() {
             let parameter = place.parameter(self.raw);
             if self.leaves_out(&parameter) {
                 continue;
@@ -417,14 +474,7 @@ impl<'a> Query<'a> {
                 put_added(name, &mut separator, sink);
             }
             sink.put(separator);
-            if place.is_odd {
-                recode(parameter.name, part, sink);
-                sink.put(b"=");
-                recode(parameter.value, part, sink);
-            } else {
-                let piece = self.raw.get(usize::from(place.start)..usize::from(place.end));
-                sink.put(piece.unwrap_or_default());
-            }
+            self.put_place(place, sink);
             separator = b"&";
         }
         for name in added {
@@ -489,7 +539,7 @@ impl<'a> Parameter<'a> {
     /// The order of two that are their own canonical form.
     #[inline(always)]
     fn compare_text(&self, other: &Self) -> Ordering {
-        let by_key = text_key(self.name).cmp(&text_key(other.name));
+        let by_key = bytes::key(self.name).cmp(&bytes::key(other.name));
         by_key.then_with(|| (self.name, self.value).cmp(&(other.name, other.value)))
     }
 
@@ -530,8 +580,9 @@ impl Sink for First {
 /// Whether a name may be one of a signature's: a quick look, for there are many names.
 #[inline(always)]
 fn may_authenticate(name: &[u8]) -> bool {
-    bytes::lower_key(name) >> 16 == u64::from_be_bytes(*b"\0\0x-amz-")
-        || matches!(name, [b'X' | b'x' | b'%', ..]) && bytes::find(name, b'%').is_some()
+    matches!(name, [b'X' | b'x' | b'%', ..])
+        && (bytes::lower_key(name) >> 16 == u64::from_be_bytes(*b"\0\0x-amz-")
+            || bytes::find(name, b'%').is_some())
 }
 
 /// Names of the parameters that a presigned URL carries, as they are written.

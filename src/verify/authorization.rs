@@ -65,10 +65,7 @@ fn usual<'r: 'b, 'b>(
 }
 
 #[inline(never)]
-fn read_value<'r: 'b, 'b>(
-    value: &'r [u8],
-    now: Timestamp,
-) -> Result<Presented<'r, 'b>, ReadError> {
+fn read_value<'r: 'b, 'b>(value: &'r [u8], now: Timestamp) -> Result<Presented<'r, 'b>, ReadError> {
     let value = core::str::from_utf8(value).map_err(|_| ReadError::AuthorizationSpace)?;
     let components = value.strip_prefix(ALGORITHM).and_then(|rest| rest.strip_prefix(' '));
     let components = components.ok_or_else(|| other_scheme(value))?;

@@ -285,11 +285,7 @@ impl<'p> Verifier<'p> {
 
     /// What every reading of a request starts with.
     #[inline(always)]
-    fn head<'r>(
-        &self,
-        request: &Request<'r>,
-        wire: &Wire<'r>,
-    ) -> Result<Head<'r>, RequestError> {
+    fn head<'r>(&self, request: &Request<'r>, wire: &Wire<'r>) -> Result<Head<'r>, RequestError> {
         let target = Target::parse(request.target)?;
         let path = Path::parse(target.path, self.dialect())?;
         let query = Query::parse(target.query, self.plus, &self.limits)?;
@@ -436,11 +432,9 @@ impl<'p> Verifier<'p> {
         let field = wire.single(Known::AmzContentSha256)?.map(parse).transpose()?;
         let parameter = match mechanism {
             Mechanism::Header | Mechanism::Form => None,
-            Mechanism::Query => query
-                .content()
-                .map_err(|_| ReadError::ParameterRepeated)?
-                .map(parse)
-                .transpose()?,
+            Mechanism::Query => {
+                query.content().map_err(|_| ReadError::ParameterRepeated)?.map(parse).transpose()?
+            }
         };
         if let (Some(field), Some(parameter)) = (field, parameter)
             && field != parameter
@@ -718,7 +712,9 @@ impl<'r> Presented<'r, '_> {
         }
         match number(digits) {
             Some(0) => Err(ReadError::ExpiresZero),
-            Some(life) if life <= rules.max_expires.as_secs() => Ok(Some(Duration::from_secs(life))),
+            Some(life) if life <= rules.max_expires.as_secs() => {
+                Ok(Some(Duration::from_secs(life)))
+            }
             _ => Err(ReadError::ExpiresTooLong),
         }
     }

@@ -7,9 +7,7 @@
 use super::{ClaimedCredential, Mechanism, Presented, ReadError, Tokens, Verifier};
 use crate::bounded::Bounded;
 use crate::bytes;
-use crate::canonical::{
-    ALGORITHM, AuthenticationName, Dialect, Parameter, Query, Spelling,
-};
+use crate::canonical::{ALGORITHM, AuthenticationName, Dialect, Parameter, Query, Spelling};
 use crate::credential::AccessKeyId;
 use crate::signature::Signature;
 use crate::time::Timestamp;

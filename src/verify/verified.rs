@@ -105,7 +105,9 @@ impl<'r> Verified<'r> {
         query
             .sorted()
             .filter(|parameter| {
-                !AuthenticationName::ALL.iter().any(|name| parameter.name == name.as_str().as_bytes())
+                !AuthenticationName::ALL
+                    .iter()
+                    .any(|name| parameter.name == name.as_str().as_bytes())
             })
             .map(|parameter| SignedParameter {
                 name: SignedText::new(parameter.name, query.plus()),

@@ -42,10 +42,10 @@ pub(crate) struct Query<'a> {
     tokens_left_out: bool,
     /// Where the parameter of the signature stands.
     signature: Option<(u16, u16)>,
-    /// Where the values of a signature's parameters begin, by their names; nowhere is 0.
-    values: [u16; AuthenticationName::ALL.len()],
-    /// Where the value of `X-Amz-Content-Sha256` begins; nowhere is 0.
-    content: u16,
+    /// Where the values of a signature's parameters begin and end, by their names; nowhere is 0.
+    values: [(u16, u16); AuthenticationName::ALL.len()],
+    /// Where the value of `X-Amz-Content-Sha256` does.
+    content: (u16, u16),
     /// Whether one of those stands twice, without `=`, or under another spelling of its name.
     ambiguous: bool,
 }
@@ -144,8 +144,8 @@ impl<'a> Query<'a> {
             version_2: false,
             tokens_left_out: false,
             signature: None,
-            values: [0; AuthenticationName::ALL.len()],
-            content: 0,
+            values: [(0, 0); AuthenticationName::ALL.len()],
+            content: (0, 0),
             ambiguous: false,
         };
         if !raw.is_empty() {
@@ -194,7 +194,7 @@ impl<'a> Query<'a> {
                 let name = parameter.name;
                 if may_authenticate(name) {
                     self.may_authenticate = true;
-                    self.note(name, name_end.map(|at| at + 1));
+                    self.note(name, name_end.map(|equals| (equals + 1, at)));
                 }
                 version_2.0 |= name == b"AWSAccessKeyId";
                 version_2.1 |= name == b"Signature";
@@ -229,7 +229,7 @@ impl<'a> Query<'a> {
 
     /// Notes where the value of a parameter begins that may be one of a signature's.
     #[inline(always)]
-    fn note(&mut self, name: &[u8], value: Option<usize>) {
+    fn note(&mut self, name: &[u8], value: Option<(usize, usize)>) {
         let place = match AuthenticationName::of(name, self.plus) {
             Some((name, Spelling::Literal)) => self.values.get_mut(name as usize),
             Some((_, Spelling::Alias)) => None,
@@ -237,7 +237,11 @@ impl<'a> Query<'a> {
             None => return,
         };
         match place.zip(value) {
-            Some((place @ 0, value)) => *place = u16::try_from(value).unwrap_or(u16::MAX),
+            Some((place @ (0, _), (start, end))) => {
+                // What is longer is refused at the end.
+                let position = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+                *place = (position(start), position(end));
+            }
             _ => self.ambiguous = true,
         }
     }
@@ -251,13 +255,12 @@ impl<'a> Query<'a> {
     /// The value of a parameter of a signature, if the query is not ambiguous.
     #[inline]
     pub(crate) fn value(&self, name: AuthenticationName) -> Option<&'a [u8]> {
-        self.value_from(*self.values.get(name as usize)?)
+        self.between(*self.values.get(name as usize)?)
     }
 
-    #[inline]
-    fn value_from(&self, start: u16) -> Option<&'a [u8]> {
-        let rest = self.raw.get(usize::from(start)..).filter(|_| start != 0)?;
-        rest.get(..bytes::find(rest, b'&').unwrap_or(rest.len()))
+    #[inline(always)]
+    fn between(&self, (start, end): (u16, u16)) -> Option<&'a [u8]> {
+        self.raw.get(usize::from(start)..usize::from(end)).filter(|_| start != 0)
     }
 
     /// The parameters as they came.
@@ -344,7 +347,7 @@ impl<'a> Query<'a> {
     /// If it stands there more than once.
     #[inline]
     pub(crate) fn content(&self) -> Result<Option<&'a [u8]>, Repeated> {
-        if self.ambiguous { self.single(Self::CONTENT) } else { Ok(self.value_from(self.content)) }
+        if self.ambiguous { self.single(Self::CONTENT) } else { Ok(self.between(self.content)) }
     }
 
     /// Whether the query makes a claim of Signature Version 2.
@@ -626,15 +629,17 @@ impl AuthenticationName {
     /// The name that is written so.
     #[inline(always)]
     fn of(text: &[u8], plus: PlusSign) -> Option<(Self, Spelling)> {
-        let name = match text {
-            b"X-Amz-Algorithm" => Self::Algorithm,
-            b"X-Amz-Credential" => Self::Credential,
-            b"X-Amz-Date" => Self::Date,
-            b"X-Amz-Expires" => Self::Expires,
-            b"X-Amz-SignedHeaders" => Self::SignedHeaders,
-            b"X-Amz-Security-Token" => Self::SecurityToken,
-            b"X-Amz-S3session-Token" => Self::S3SessionToken,
-            b"X-Amz-Signature" => Self::Signature,
+        let is = |name: Self| text == name.as_str().as_bytes();
+        // Few names have the length of another.
+        let name = match text.len() {
+            10 if is(Self::Date) => Self::Date,
+            13 if is(Self::Expires) => Self::Expires,
+            15 if is(Self::Algorithm) => Self::Algorithm,
+            15 if is(Self::Signature) => Self::Signature,
+            16 if is(Self::Credential) => Self::Credential,
+            19 if is(Self::SignedHeaders) => Self::SignedHeaders,
+            20 if is(Self::SecurityToken) => Self::SecurityToken,
+            21 if is(Self::S3SessionToken) => Self::S3SessionToken,
             _ => return Self::of_alias(text, plus).map(|name| (name, Spelling::Alias)),
         };
         Some((name, Spelling::Literal))

@@ -737,8 +737,11 @@ fn content_length(wire: &Wire<'_>) -> Result<Option<u64>, ReadError> {
 
 /// A length in decimal digits.
 fn number(value: &[u8]) -> Option<u64> {
-    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    core::str::from_utf8(value).ok().filter(|_| digits)?.parse().ok()
+    let add = |number: u64, byte: &u8| {
+        let digit = u64::from(byte.wrapping_sub(b'0'));
+        number.checked_mul(10)?.checked_add(digit).filter(|_| digit < 10)
+    };
+    value.iter().try_fold(0, add).filter(|_| !value.is_empty())
 }
 
 /// Whether a list of `Content-Encoding` names `aws-chunked`.

@@ -261,6 +261,14 @@ pub(crate) fn lower_key(text: &[u8]) -> u64 {
     lower_word(key(text))
 }
 
+/// The first sixteen bytes in lower case, as a number that has the order of the texts. Shorter texts
+/// sort as if zeros stood behind them.
+#[inline(always)]
+pub(crate) fn long_lower_key(text: &[u8]) -> u128 {
+    let lanes = text.first_chunk().map_or_else(|| Lanes::of_short(text), |first| Lanes::of(*first));
+    u128::from_be_bytes(lanes.lower().to_array())
+}
+
 /// Eight bytes with ASCII letters in lower case.
 #[inline(always)]
 const fn lower_word(word: u64) -> u64 {

@@ -84,20 +84,16 @@ impl<'a> Fields<'a> {
         let picked = |header: &Header<'_>| {
             is_signed(header.name) && (host == Host::Authority || header.name != ":authority")
         };
-        let mut order = Order { indices: Bounded::filled_with(0), repeats: false };
-        let mut keys = Keys::filled_with(0);
-        for (index, header) in (0..).zip(wire) {
-            if picked(header) {
-                order.insert(index, &mut keys, |index| name_of(wire, index));
-            }
-        }
-        if let Some(additions) = added {
-            for added in additions.iter() {
-                let index = wire.len() as u8 + added as u8;
-                order.insert(index, &mut keys, |index| name_of(wire, index));
-            }
-        }
-        order.sort_many(|index| name_of(wire, index));
+        let added_count = if added.is_some() { Added::COUNT } else { 0 };
+        let indices = || {
+            let picked = (0..).zip(wire).filter(|(_, header)| picked(header));
+            let added = added.into_iter().flat_map(Additions::iter);
+            picked.map(|(index, _)| index).chain(added.map(|added| wire.len() as u8 + added as u8))
+        };
+        let order = match wire.len() + added_count {
+            0..=FEW => Order::of::<FEW>(indices(), |index| name_of(wire, index)),
+            _ => Order::of::<MAX_FIELDS>(indices(), |index| name_of(wire, index)),
+        };
         Self { wire, added, order, canonical, list: None }
     }
 
@@ -348,49 +344,49 @@ impl Order {
     #[cfg(test)]
     pub(super) const EMPTY: Self = Self { indices: Bounded::filled_with(0), repeats: false };
 
-    /// Puts a field to its place among those before it; fields of one name stay as they come.
+    /// That of up to `N` fields: by name, those of one name as they come.
     #[inline(always)]
-    fn insert<'n>(&mut self, index: u8, keys: &mut Keys, name_of: impl Fn(u8) -> &'n str) {
-        let name = name_of(index);
-        let key = key(name.as_bytes());
-        // There is room: it is that of all fields.
-        let _ = self.indices.push(index);
-        if keys.push(key).is_err() {
-            return;
+    fn of<'n, const N: usize>(
+        indices: impl Iterator<Item = u8>,
+        name_of: impl Fn(u8) -> &'n str,
+    ) -> Self {
+        /// The bits of a key that are the index; those above it are the first fifteen bytes.
+        const INDEX: u128 = 0xff;
+        let mut keys = Bounded::<u128, N>::filled_with(0);
+        for index in indices {
+            let key = bytes::long_lower_key(name_of(index).as_bytes());
+            // There is room: it is that of all fields.
+            let _ = keys.push(key & !INDEX | u128::from(index));
         }
-        // Most come in order.
-        let (keys, indices) = (keys.as_mut_slice(), self.indices.as_mut_slice());
-        let mut at = keys.len().min(indices.len()) - 1;
-        while at > 0 && keys[at - 1] >= key {
-            if keys[at - 1] == key {
-                let compared = compare_names(name_of(indices[at - 1]), name);
-                self.repeats |= compared.is_eq();
-                if compared.is_le() {
-                    break;
-                }
-            }
-            (keys[at], indices[at]) = (keys[at - 1], indices[at - 1]);
-            at -= 1;
+        let keys = keys.as_mut_slice();
+        let name = |key: &u128| name_of((key & INDEX) as u8);
+        let mut repeats = false;
+        if keys.iter().zip(keys.iter().skip(1)).any(|(a, b)| a >= b) {
+            keys.sort_unstable();
         }
-        (keys[at], indices[at]) = (key, index);
-    }
-
-    /// Sorts fields of which there are too many to be put to their places one by one.
-    fn sort_many<'n>(&mut self, name_of: impl Fn(u8) -> &'n str) {
-        let indices = self.indices.as_mut_slice();
-        if indices.len() > FEW {
-            let order = |a: &u8, b: &u8| compare_names(name_of(*a), name_of(*b)).then(a.cmp(b));
-            indices.sort_unstable_by(order);
-            self.repeats = true;
+        // Those that begin alike are told apart by the rest.
+        let alike = |a: &u128, b: &u128| a & !INDEX == b & !INDEX;
+        if keys.windows(2).any(|pair| matches!(pair, [a, b] if alike(a, b))) {
+            let order = |a: &u128, b: &u128| {
+                (a & !INDEX)
+                    .cmp(&(b & !INDEX))
+                    .then_with(|| compare_names(name(a), name(b)))
+                    .then_with(|| a.cmp(b))
+            };
+            keys.sort_unstable_by(order);
+            let same = |a: &u128, b: &u128| alike(a, b) && compare_names(name(a), name(b)).is_eq();
+            repeats = keys.windows(2).any(|pair| matches!(pair, [a, b] if same(a, b)));
         }
+        let mut indices = Bounded::filled_with(0);
+        for key in keys {
+            let _ = indices.push((*key & INDEX) as u8);
+        }
+        Self { indices, repeats }
     }
 }
 
-/// As many fields as most requests have.
+/// As many fields as most requests have, with those that are added.
 const FEW: usize = 32;
-
-/// The keys of few fields, in their order.
-type Keys = Bounded<u64, FEW>;
 
 /// The one field that names the host.
 #[derive(Clone, Copy, PartialEq, Eq)]

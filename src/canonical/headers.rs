@@ -84,15 +84,10 @@ impl<'a> Fields<'a> {
         let picked = |header: &Header<'_>| {
             is_signed(header.name) && (host == Host::Authority || header.name != ":authority")
         };
-        let added_count = if added.is_some() { Added::COUNT } else { 0 };
-        let indices = || {
-            let picked = (0..).zip(wire).filter(|(_, header)| picked(header));
-            let added = added.into_iter().flat_map(Additions::iter);
-            picked.map(|(index, _)| index).chain(added.map(|added| wire.len() as u8 + added as u8))
-        };
-        let order = match wire.len() + added_count {
-            0..=FEW => Order::of::<FEW>(indices(), |index| name_of(wire, index)),
-            _ => Order::of::<MAX_FIELDS>(indices(), |index| name_of(wire, index)),
+        let most = wire.len() + if added.is_some() { Added::COUNT } else { 0 };
+        let order = match most {
+            0..=FEW => Order::of::<FEW>(wire, picked, added),
+            _ => Order::of::<MAX_FIELDS>(wire, picked, added),
         };
         Self { wire, added, order, canonical, list: None }
     }
@@ -346,20 +341,29 @@ impl Order {
 
     /// That of up to `N` fields: by name, those of one name as they come.
     #[inline(always)]
-    fn of<'n, const N: usize>(
-        indices: impl Iterator<Item = u8>,
-        name_of: impl Fn(u8) -> &'n str,
+    fn of<const N: usize>(
+        wire: &[Header<'_>],
+        picked: impl Fn(&Header<'_>) -> bool,
+        added: Option<&Additions<'_>>,
     ) -> Self {
         /// The bits of a key that are the index; those above it are the first fifteen bytes.
         const INDEX: u128 = 0xff;
         let mut keys = Bounded::<u128, N>::filled_with(0);
-        for index in indices {
-            let key = bytes::long_lower_key(name_of(index).as_bytes());
-            // There is room: it is that of all fields.
-            let _ = keys.push(key & !INDEX | u128::from(index));
+        // There is room: it is that of all fields.
+        for (index, header) in wire.iter().enumerate() {
+            if picked(header) {
+                let key = bytes::long_lower_key(canonical_name(header.name).as_bytes());
+                let _ = keys.push(key & !INDEX | index as u128);
+            }
+        }
+        if let Some(additions) = added {
+            for added in additions.iter() {
+                let key = bytes::long_lower_key(added.name().as_bytes());
+                let _ = keys.push(key & !INDEX | (wire.len() + added as usize) as u128);
+            }
         }
         let keys = keys.as_mut_slice();
-        let name = |key: &u128| name_of((key & INDEX) as u8);
+        let name = |key: &u128| name_of(wire, (key & INDEX) as u8);
         let mut repeats = false;
         if keys.iter().zip(keys.iter().skip(1)).any(|(a, b)| a >= b) {
             keys.sort_unstable();

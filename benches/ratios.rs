@@ -20,7 +20,7 @@ use common::allocations::{Counting, per_operation};
 use common::floor;
 use common::heads::{self, Buffer, Head};
 use common::rounds::{Candidate, candidate, interleaved};
-use common::streams::{self, CHUNKS, Upload};
+use common::streams::{self, CHUNKS, LARGE_READ, READ, Upload};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -86,6 +86,7 @@ fn main() -> ExitCode {
     );
     measure_heads(&mut report);
     measure_streams(&mut report);
+    measure_lanes(&mut report);
     #[cfg(feature = "checksums")]
     measure_unsigned(&mut report);
     #[cfg(not(feature = "checksums"))]
@@ -222,10 +223,6 @@ fn measure_streams(report: &mut Report) {
     let framing = streams::signed_framing(LEN);
     let counts = streams::blocks(&framing);
     for (size, chunk) in CHUNKS {
-        let floor = || {
-            let mut floor = floor::Stream::new(&data, chunk, counts.each_chunk, counts.last);
-            (Some(floor.count()), candidate(move || floor.run()))
-        };
         let goal = goal(1.03, 1.02);
         let name = format!("stream/sign/{size}");
         if report.options.asks_for(&name) {
@@ -236,7 +233,9 @@ fn measure_streams(report: &mut Report) {
                 let (request, data) = (black_box(&request), black_box(&data));
                 streams::sign(&signer, request, black_box(&framing), black_box(now), data, chunk);
             });
-            report.measure(&name, goal, floor(), sign);
+            let mut floor = floor::Stream::new(data.chunks(chunk), counts.each_chunk, counts.last);
+            let floor = (Some(floor.count()), candidate(move || floor.run()));
+            report.measure(&name, goal, floor, sign);
         }
         let (feeds, lends) = (format!("stream/verify/{size}"), format!("stream/escrow/{size}"));
         if !report.options.asks_for(&feeds) && !report.options.asks_for(&lends) {
@@ -247,14 +246,65 @@ fn measure_streams(report: &mut Report) {
         let request = upload.head.request(&headers);
         let body =
             || streams::body(&verifier, black_box(&request), black_box(now), black_box(&key));
+        // The same bytes: between the lines of frames they lie at odd places.
+        let floor = || {
+            let mut floor = floor::Stream::new(upload.chunks(), counts.each_chunk, counts.last);
+            (Some(floor.count()), candidate(move || floor.run()))
+        };
         if report.options.asks_for(&feeds) {
             let feed = candidate(|| streams::feed(body(), black_box(&upload.wire)));
             report.measure(&feeds, goal, floor(), feed);
         }
         if report.options.asks_for(&lends) {
             let mut buffer = vec![0; chunk];
-            let lend = candidate(|| streams::lend(body(), black_box(&upload.wire), &mut buffer));
+            let lend =
+                candidate(|| streams::lend(body(), black_box(&upload.wire), READ, &mut buffer));
             report.measure(&lends, None, floor(), lend);
+        }
+    }
+}
+
+/// Many chunks at hand. The floor is what it is for one after the other.
+fn measure_lanes(report: &mut Report) {
+    let (signer, verifier, key, now) =
+        (heads::signer(), heads::verifier(), heads::key(), heads::now());
+    let data = streams::data(LEN);
+    let framing = streams::signed_framing(LEN);
+    let counts = streams::blocks(&framing);
+    for (size, chunk) in CHUNKS {
+        // Sixteen of the largest are more than is kept at hand.
+        if 16 * chunk > LEN {
+            continue;
+        }
+        let goal = if cfg!(feature = "lanes") { goal(0.60, 0.52) } else { None };
+        let name = format!("stream/sign/{size}/many");
+        if report.options.asks_for(&name) {
+            let head = streams::head();
+            let headers = head.headers();
+            let request = head.request(&headers);
+            let chunks: Vec<_> = data.chunks(chunk).collect();
+            let sign = candidate(|| {
+                let (request, chunks) = (black_box(&request), black_box(&chunks));
+                streams::sign_many(&signer, request, black_box(&framing), black_box(now), chunks);
+            });
+            let mut floor = floor::Stream::new(data.chunks(chunk), counts.each_chunk, counts.last);
+            let floor = (Some(floor.count()), candidate(move || floor.run()));
+            report.measure(&name, goal, floor, sign);
+        }
+        let name = format!("stream/escrow/{size}/many");
+        if report.options.asks_for(&name) {
+            let upload = Upload::new(&framing, &data, chunk, None);
+            let headers = upload.head.headers();
+            let request = upload.head.request(&headers);
+            let mut buffer = vec![0; 16 * chunk];
+            let lend = candidate(|| {
+                let (request, now, key) = (black_box(&request), black_box(now), black_box(&key));
+                let body = streams::body(&verifier, request, now, key);
+                streams::lend(body, black_box(&upload.wire), LARGE_READ, &mut buffer);
+            });
+            let mut floor = floor::Stream::new(upload.chunks(), counts.each_chunk, counts.last);
+            let floor = (Some(floor.count()), candidate(move || floor.run()));
+            report.measure(&name, goal, floor, lend);
         }
     }
 }
@@ -283,9 +333,11 @@ fn measure_unsigned(report: &mut Report) {
         let body = verified.into_checked_body().expect("one checksum");
         streams::feed(body, black_box(&upload.wire));
     });
+    let pieces: Vec<_> = upload.pieces(streams::READ).collect();
+    assert_eq!(pieces.concat(), data);
     let floor = candidate(|| {
         let mut crc = Digest::new(CrcAlgorithm::Crc32Iscsi);
-        black_box(&data).chunks(streams::READ).for_each(|piece| crc.update(piece));
+        black_box(&pieces).iter().for_each(|piece| crc.update(piece));
         black_box(crc.finalize());
     });
     report.measure(name, goal(1.05, 1.02), (None, floor), feed);

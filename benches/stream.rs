@@ -49,7 +49,7 @@ fn signed(criterion: &mut Criterion) {
         });
         let mut buffer = vec![0; chunk];
         group.bench_function(format!("escrow/{size}"), |bencher| {
-            bencher.iter(|| streams::lend(body(), black_box(&upload.wire), &mut buffer));
+            bencher.iter(|| streams::lend(body(), black_box(&upload.wire), READ, &mut buffer));
         });
     }
 }

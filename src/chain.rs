@@ -10,25 +10,30 @@
 use core::fmt;
 
 use crate::credential::CredentialScope;
-use crate::crypto::{DIGEST_LEN, Gathering, digest_to_hex};
+use crate::crypto::{DIGEST_LEN, Gathering, Layout, digest_to_hex};
 use crate::signature::{Signature, SigningKey};
 use crate::time::Timestamp;
 
 /// The hash of no bytes, which stands for the headers that a chunk does not have.
 const EMPTY: &[u8] = b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// Room for what is left of a block, three digests, and the padding: the whole rest of a chunk's
-/// string is laid out before it is hashed.
-type StringToSign = Gathering<6>;
+/// What stands where a digest will be written.
+const PLACE: &[u8] = &[b'0'; Signature::HEX_LEN];
+
+/// Blocks for what is left of one, three digests, the ends of their lines, and the padding.
+const BLOCKS: usize = 6;
 
 /// Where a chain of signatures stands.
 #[derive(Clone)]
 pub(crate) struct Chain {
     key: SigningKey,
-    /// The string to sign of a chunk up to the previous signature, hashed under the key.
-    chunk: StringToSign,
-    /// The same of the trailers.
-    trailer: StringToSign,
+    /// The string to sign of the next chunk: the previous signature is written already, the hash of
+    /// the data is not.
+    chunk: Layout<BLOCKS>,
+    previous_at: usize,
+    data_at: usize,
+    /// The string to sign of the trailers up to the previous signature.
+    trailer: Gathering<BLOCKS>,
     previous: Signature,
 }
 
@@ -41,7 +46,7 @@ impl Chain {
         seed: Signature,
     ) -> Self {
         let begin = |algorithm: &[u8]| {
-            let mut message: StringToSign = key.start();
+            let mut message: Gathering<BLOCKS> = key.start();
             message.update(algorithm);
             message.update(timestamp.as_bytes());
             message.update(b"\n");
@@ -50,20 +55,28 @@ impl Chain {
             message.flush();
             message
         };
-        let chunk = begin(b"AWS4-HMAC-SHA256-PAYLOAD\n");
         let trailer = begin(b"AWS4-HMAC-SHA256-TRAILER\n");
-        Self { key, chunk, trailer, previous: seed }
+        let mut message = begin(b"AWS4-HMAC-SHA256-PAYLOAD\n");
+        let previous_at = message.waiting();
+        for piece in [PLACE, b"\n", EMPTY, b"\n"] {
+            message.update(piece);
+        }
+        let data_at = message.waiting();
+        message.update(PLACE);
+        let mut chunk = message.lay_out();
+        seed.put_into(&mut chunk, previous_at);
+        Self { key, chunk, previous_at, data_at, trailer, previous: seed }
     }
 
     /// The signature of the next chunk, by the hash of its data. The chain moves on to it.
+    #[inline]
     pub(crate) fn chunk(&mut self, data: &[u8; DIGEST_LEN]) -> Signature {
-        let mut message = self.chunk.clone();
-        message.update(self.previous.as_hex());
-        message.update(b"\n");
-        message.update(EMPTY);
-        message.update(b"\n");
-        message.update(&digest_to_hex(data));
-        self.previous = self.key.finish(&mut message);
+        // These blocks do not wait for the last ones of the data: a processor that looks ahead
+        // hashes both at once.
+        let begun = self.chunk.hash_before(self.data_at);
+        self.chunk.put_hex(self.data_at, data);
+        self.previous = self.key.finish_layout(&self.chunk, begun);
+        self.previous.put_into(&mut self.chunk, self.previous_at);
         self.previous
     }
 

@@ -61,6 +61,45 @@ impl Sha256 {
         hash.update(data);
         hash.finish()
     }
+
+    /// Ends a message; the next one can begin.
+    pub(crate) fn end(&mut self) -> [u8; DIGEST_LEN] {
+        let mut blocks = [self.blocks[0], [0; BLOCK_LEN]];
+        let rest = &mut blocks.as_flattened_mut()[self.filled..];
+        rest[..BLOCK_LEN].copy_from_slice(&PADDING[..BLOCK_LEN]);
+        let bits = self.hashed.wrapping_add(self.filled as u64).wrapping_mul(8);
+        let count = (self.filled + 1 + 8).div_ceil(BLOCK_LEN);
+        blocks[count - 1][BLOCK_LEN - 8..].copy_from_slice(&bits.to_be_bytes());
+        compress256(&mut self.state, &blocks[..count]);
+        let digest = bytes_of(&self.state);
+        (self.state, self.filled, self.hashed) = (INITIAL, 0, 0);
+        digest
+    }
+}
+
+/// Messages that [`digest_each`] takes at a time. With more of them it gains nothing.
+pub(crate) const LANES: usize = 16;
+
+/// How many messages are hashed side by side: with 1, nothing is gained by [`digest_each`].
+#[inline]
+pub(crate) fn lanes() -> usize {
+    #[cfg(feature = "lanes")]
+    return countersign_multihash::lanes().min(LANES);
+    #[cfg(not(feature = "lanes"))]
+    1
+}
+
+/// The digests of messages, each in pieces, in their order.
+pub(crate) fn digest_each(messages: &[&[&[u8]]], digests: &mut [[u8; DIGEST_LEN]]) {
+    #[cfg(feature = "lanes")]
+    if messages.len() > 1 && messages.len() == digests.len() {
+        return countersign_multihash::sha256_each_of(messages, digests);
+    }
+    for (pieces, digest) in messages.iter().zip(digests) {
+        let mut hash = Sha256::new();
+        pieces.iter().for_each(|piece| hash.update(piece));
+        *digest = hash.end();
+    }
 }
 
 impl<const BLOCKS: usize> Gathering<BLOCKS> {
@@ -169,6 +208,68 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
     }
 }
 
+/// The end of a message of which little changes from one to the next, laid out with its padding.
+///
+/// What changes is written in place.
+#[derive(Clone)]
+pub(crate) struct Layout<const BLOCKS: usize> {
+    /// The hash of all that comes before.
+    state: [u32; 8],
+    blocks: [[u8; BLOCK_LEN]; BLOCKS],
+    count: usize,
+}
+
+impl<const BLOCKS: usize> Gathering<BLOCKS> {
+    /// Bytes that are not hashed yet: where the next ones will stand in the layout.
+    pub(crate) const fn waiting(&self) -> usize {
+        self.filled
+    }
+
+    /// Pads what is not hashed yet, for which there has to be room.
+    pub(crate) fn lay_out(mut self) -> Layout<BLOCKS> {
+        let rest = &mut self.blocks.as_flattened_mut()[self.filled..];
+        rest.fill(0);
+        rest[0] = PADDING[0];
+        let bits = self.hashed.wrapping_add(self.filled as u64).wrapping_mul(8);
+        let count = (self.filled + 1 + 8).div_ceil(BLOCK_LEN);
+        self.blocks[count - 1][BLOCK_LEN - 8..].copy_from_slice(&bits.to_be_bytes());
+        Layout { state: self.state, blocks: self.blocks, count }
+    }
+}
+
+impl<const BLOCKS: usize> Layout<BLOCKS> {
+    /// Writes the hexadecimal digits of a digest.
+    #[inline(always)]
+    pub(crate) fn put(&mut self, at: usize, hex: &[u8; 2 * DIGEST_LEN]) {
+        if let Some(place) = self.blocks.as_flattened_mut().get_mut(at..at + hex.len()) {
+            place.copy_from_slice(hex);
+        }
+    }
+
+    /// Writes a digest as hexadecimal digits.
+    #[inline(always)]
+    pub(crate) fn put_hex(&mut self, at: usize, digest: &[u8; DIGEST_LEN]) {
+        if let Some(place) = self.blocks.as_flattened_mut().get_mut(at..at + 2 * DIGEST_LEN) {
+            // Cannot fail: the place is exactly twice as long.
+            let _ = const_hex::encode_to_slice(digest, place);
+        }
+    }
+
+    /// Hashes the blocks that end before a position.
+    #[inline(always)]
+    pub(crate) fn hash_before(&self, at: usize) -> Begun {
+        let (mut state, done) = (self.state, (at / BLOCK_LEN).min(self.count));
+        compress256(&mut state, &self.blocks[..done]);
+        Begun { state, done }
+    }
+}
+
+/// A layout whose first blocks are hashed.
+pub(crate) struct Begun {
+    state: [u32; 8],
+    done: usize,
+}
+
 #[inline(always)]
 fn bytes_of(words: &[u32; 8]) -> [u8; DIGEST_LEN] {
     let mut bytes = [0; DIGEST_LEN];
@@ -241,6 +342,24 @@ impl MacKey {
         &self,
         message: &mut Gathering<BLOCKS>,
     ) -> [u8; DIGEST_LEN] {
+        self.finish_outer(&message.finish_words())
+    }
+
+    /// The code of the message that is laid out, begun with [`start`](Self::start).
+    #[inline]
+    pub(crate) fn finish_layout<const BLOCKS: usize>(
+        &self,
+        layout: &Layout<BLOCKS>,
+        begun: Begun,
+    ) -> [u8; DIGEST_LEN] {
+        let mut state = begun.state;
+        compress256(&mut state, &layout.blocks[begun.done..layout.count]);
+        self.finish_outer(&state)
+    }
+
+    /// The outer hash over the inner one.
+    #[inline(always)]
+    fn finish_outer(&self, inner: &[u32; 8]) -> [u8; DIGEST_LEN] {
         /// The block behind the outer pad, without the digest that begins it.
         const BLOCK: [u8; BLOCK_LEN] = {
             let mut block = [0; BLOCK_LEN];
@@ -251,7 +370,7 @@ impl MacKey {
             block
         };
         let mut block = BLOCK;
-        block[..DIGEST_LEN].copy_from_slice(&bytes_of(&message.finish_words()));
+        block[..DIGEST_LEN].copy_from_slice(&bytes_of(inner));
         let mut state = self.outer;
         compress256(&mut state, core::slice::from_ref(&block));
         bytes_of(&state)
@@ -362,9 +481,12 @@ mod tests {
             let whole = <sha2::Sha256 as sha2::Digest>::digest(&data[..len]);
             for split in 0..=len {
                 let mut hash = Sha256::new();
-                hash.update(&data[..split]);
-                hash.update(&data[split..len]);
-                assert_eq!(hash.finish()[..], whole[..], "{len} bytes split at {split}");
+                for _ in 0..2 {
+                    hash.update(&data[..split]);
+                    hash.update(&data[split..len]);
+                    assert_eq!(hash.clone().finish()[..], whole[..], "{len} split at {split}");
+                    assert_eq!(hash.end()[..], whole[..], "{len} split at {split}");
+                }
             }
         }
     }

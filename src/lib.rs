@@ -43,7 +43,7 @@ pub use canonical::{
 };
 #[cfg(feature = "checksums")]
 pub use checksum::{Checksum, ChecksumAlgorithm, Checksummer};
-pub use chunked::{ChunkEnd, ChunkError, ChunkHead, ChunkSigner, Framing, Trailers};
+pub use chunked::{ChunkEnd, ChunkError, ChunkHead, ChunkHeads, ChunkSigner, Framing, Trailers};
 pub use content::ContentSha256;
 pub use credential::{
     AccessKeyId, CredentialError, CredentialScope, Credentials, SecretKey, SessionToken,

@@ -10,7 +10,8 @@ use core::fmt;
 
 use crate::credential::{CredentialScope, SecretKey, TERMINATOR};
 use crate::crypto::{
-    DIGEST_LEN, Gathering, MacKey, constant_time_eq_hex, digest_to_hex, hex_of_digest, write_ascii,
+    Begun, DIGEST_LEN, Gathering, Layout, MacKey, constant_time_eq_hex, digest_to_hex,
+    hex_of_digest, write_ascii,
 };
 
 /// The key that signs and verifies the requests of one access key for one day, region and service.
@@ -67,6 +68,16 @@ impl SigningKey {
     pub(crate) fn finish<const BLOCKS: usize>(&self, message: &mut Gathering<BLOCKS>) -> Signature {
         Signature(digest_to_hex(&self.0.finish(message)))
     }
+
+    /// The signature of a message that is laid out.
+    #[inline]
+    pub(crate) fn finish_layout<const BLOCKS: usize>(
+        &self,
+        layout: &Layout<BLOCKS>,
+        begun: Begun,
+    ) -> Signature {
+        Signature(digest_to_hex(&self.0.finish_layout(layout, begun)))
+    }
 }
 
 impl Signature {
@@ -81,6 +92,12 @@ impl Signature {
 
     pub(crate) const fn as_hex(&self) -> &[u8; Self::HEX_LEN] {
         &self.0
+    }
+
+    /// Writes the wire form into a text that is laid out.
+    #[inline]
+    pub(crate) fn put_into<const BLOCKS: usize>(&self, layout: &mut Layout<BLOCKS>, at: usize) {
+        layout.put(at, &self.0);
     }
 
     /// Whether two signatures are the same, in constant time.

@@ -106,7 +106,7 @@ fn what_one_signs_the_other_verifies() {
         (ContentSha256::StreamingUnsignedTrailer, ""),
     ] {
         for (chunk_len, piece_len, wire_len) in
-            [(1024, 100, 333), (4096, 10_000, 1), (20_000, 7, 99_999)]
+            [(1024, 100, 333), (4096, 10_000, 1), (20_000, 7, 99_999), (100, 3333, 10_000)]
         {
             let (chunks, machine) = upload(content, data.len() as u64, trailers);
             let framing = Framing { content, decoded_len: data.len() as u64, trailers };
@@ -276,4 +276,51 @@ fn a_signed_body_has_the_length_that_was_signed() {
     assert!(SignedBody::new(chunks, &framing, 0, Trailing::Nothing, ()).is_none());
     let (chunks, _) = upload(content, 1, "");
     assert!(SignedBody::new(chunks, &framing, 1, checksum(), ()).is_none());
+}
+
+/// Of chunks that arrive together, those before a bad one come out, and nothing behind it.
+#[test]
+fn a_bad_chunk_among_many_takes_none_with_it() {
+    let data: Vec<u8> = (0..4000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let content = ContentSha256::StreamingSigned;
+    let wire = || {
+        let (mut chunks, machine) = upload(content, 4000, "");
+        let mut wire = Vec::new();
+        for piece in data.chunks(100) {
+            wire.extend_from_slice(chunks.chunk(piece).expect("a chunk").as_bytes());
+            wire.extend_from_slice(piece);
+            wire.extend_from_slice(ChunkSigner::DATA_END);
+        }
+        wire.extend_from_slice(chunks.finish(&[]).expect("an end").as_bytes());
+        (wire, machine)
+    };
+    let frame = "64;chunk-signature=".len() + 64 + 2 + 100 + 2;
+    for bad in [0, 1, 15, 16, 39] {
+        for read in [frame, 5 * frame + 50, 40 * frame, usize::MAX] {
+            for max_held in [100, 350, 1_000_000] {
+                let (mut wire, machine) = wire();
+                wire[bad * frame + frame - 50] ^= 1;
+                let pieces = Pieces::of(&wire, read);
+                let mut verified = VerifiedBody::new(machine, pieces).max_held(max_held);
+                let (out, _, error) = drain(&mut verified);
+                assert!(out == data[..100 * bad], "{bad} {read} {max_held}");
+                assert!(
+                    matches!(error, Some(VerifiedBodyError::Refused(BodyError::ChunkSignature))),
+                    "{error:?}"
+                );
+                assert!(verified.proof().is_none());
+            }
+        }
+    }
+    // One that is too long for what may be held is found to be so behind others, too.
+    let (mut chunks, machine) = upload(content, 4000, "");
+    let mut wire = Vec::new();
+    for piece in [&data[..100], &data[100..200], &data[200..]] {
+        wire.extend_from_slice(chunks.chunk(piece).expect("a chunk").as_bytes());
+        wire.extend_from_slice(piece);
+        wire.extend_from_slice(ChunkSigner::DATA_END);
+    }
+    let mut verified = VerifiedBody::new(machine, Pieces::of(&wire, usize::MAX)).max_held(3799);
+    let (out, _, error) = drain(&mut verified);
+    assert!(out == data[..200] && matches!(error, Some(VerifiedBodyError::TooLong)), "{error:?}");
 }

@@ -60,6 +60,7 @@ fn dependencies_are_named_once() {
         ("crc_fast", "checksum.rs"),
         ("zeroize", "crypto.rs"),
         ("const_hex", "crypto.rs"),
+        ("countersign_multihash", "crypto.rs"),
         ("time::OffsetDateTime", "time.rs"),
     ];
     each_file(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), &mut |path, text| {

@@ -2,15 +2,20 @@
 //! is.
 
 use countersign::{
-    AccessKeyId, BodyError, BodyVerifier, ChunkError, ChunkSigner, ContentSha256, CredentialScope,
-    Credentials, Event, Framing, Header, Request, SecretKey, Signer, SigningKey, Timestamp,
-    Verifier,
+    AccessKeyId, BodyError, BodyVerifier, ChunkError, ChunkHead, ChunkSigner, ContentSha256,
+    CredentialScope, Credentials, Escrow, EscrowError, Event, Framing, Header, Lent, Request,
+    SecretKey, Signer, SigningKey, Timestamp, Verifier,
 };
 use proptest::prelude::*;
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const AT: &str = "20130524T000000Z";
 const CRC: (&str, &str) = ("x-amz-checksum-crc32", "DUoRhQ==");
+
+const HEADERS: [Header<'_>; 2] = [
+    Header { name: "Host", value: b"examplebucket.s3.amazonaws.com" },
+    Header { name: "Content-Encoding", value: b"gzip" },
+];
 
 const MODES: [(ContentSha256, &[(&str, &str)]); 5] = [
     (ContentSha256::StreamingSigned, &[]),
@@ -44,10 +49,7 @@ fn try_upload(
     let names = trailers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",");
     let decoded_len = chunks.iter().map(|chunk| chunk.len() as u64).sum();
     let framing = Framing { content, decoded_len, trailers: &names };
-    let wire = [
-        Header { name: "Host", value: b"examplebucket.s3.amazonaws.com" },
-        Header { name: "Content-Encoding", value: b"gzip" },
-    ];
+    let wire = HEADERS;
     let request = Request { method: "PUT", target: "/key", headers: &wire };
     let signer = Signer::new(&credentials, scope).expect("a signer");
     let (signed, mut signer) = signer.sign_stream(&request, &framing, now).expect("signed");
@@ -289,7 +291,6 @@ proptest! {
 /// An escrow lends out what is covered, and holds no more than its buffer.
 #[test]
 fn escrows() {
-    use countersign::{Escrow, EscrowError};
     let chunks: [&[u8]; 3] = [b"hello", b" ", b"world, in three chunks"];
     let longest = chunks.iter().map(|chunk| chunk.len()).max().expect("chunks");
     for (content, trailers) in MODES {
@@ -338,5 +339,187 @@ fn escrows() {
             input = &input[lent.consumed..];
         }
         assert_eq!(out, if signed { &b"hello "[..] } else { b"" });
+    }
+}
+
+/// Several chunks at once have the heads that they have one by one, whatever they are.
+#[test]
+fn many_chunks_are_signed_as_one_by_one() {
+    let data: Vec<u8> =
+        (0..40_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for (content, trailers) in MODES {
+        // Every number of them that makes a difference, and lengths that differ.
+        for count in [0, 1, 2, 3, 8, 9, 15, 16, 17, 32, 33, 40] {
+            for step in [0, 1, 37] {
+                let mut rest = data.as_slice();
+                let mut chunks = Vec::new();
+                for nth in 0..count {
+                    let (chunk, tail) = rest.split_at(64 + (nth * step * 131) % 900);
+                    chunks.push(chunk);
+                    rest = tail;
+                }
+                let (_, wire) = upload(content, trailers, &chunks);
+                let pieces: Vec<Vec<&[u8]>> = chunks
+                    .iter()
+                    .enumerate()
+                    .map(|(nth, chunk)| chunk.chunks(nth * 29 % 300 + 1).collect())
+                    .collect();
+                let pieces: Vec<&[&[u8]]> = pieces.iter().map(Vec::as_slice).collect();
+                let len = chunks.concat().len() as u64;
+                for way in 0..2 {
+                    let mut signer = chunk_signer(content, trailers, len);
+                    let heads =
+                        if way == 0 { signer.chunks(&chunks) } else { signer.chunks_of(&pieces) };
+                    let mut body = Vec::new();
+                    for (head, chunk) in heads.zip(&chunks) {
+                        body.extend_from_slice(head.expect("a chunk").as_bytes());
+                        body.extend_from_slice(chunk);
+                        body.extend_from_slice(ChunkSigner::DATA_END);
+                    }
+                    body.extend_from_slice(signer.finish(trailers).expect("an end").as_bytes());
+                    assert!(body == wire, "{content:?}, {count} chunks");
+                }
+            }
+        }
+    }
+}
+
+/// The first fault ends the heads; the chain stands where the last of them left it.
+#[test]
+fn many_chunks_end_with_the_first_fault() {
+    let content = ContentSha256::StreamingSigned;
+    let good: [&[u8]; 3] = [b"one", b"two", b"three"];
+    let (_, wire) = upload(content, &[], &good);
+    for (bad, fault) in [(&b""[..], ChunkError::Empty), (&[0; 12], ChunkError::Length)] {
+        let mut signer = chunk_signer(content, &[], 11);
+        let mut body = Vec::new();
+        let mut put = |head: ChunkHead, chunk: &[u8]| {
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(chunk);
+            body.extend_from_slice(ChunkSigner::DATA_END);
+        };
+        let chunks = [good[0], bad, good[1]];
+        let mut heads = signer.chunks(&chunks);
+        assert_eq!(heads.size_hint(), (1, Some(3)));
+        put(heads.next().expect("a head").expect("a chunk"), good[0]);
+        assert_eq!(heads.next().expect("a fault").err(), Some(fault));
+        assert!(heads.next().is_none() && heads.next().is_none());
+        // Heads that nobody takes link nothing.
+        let _ = signer.chunks(&[b"never", b"sent"]);
+        for (head, chunk) in signer.chunks(&good[1..]).zip(&good[1..]) {
+            put(head.expect("a chunk"), chunk);
+        }
+        body.extend_from_slice(signer.finish(&[]).expect("an end").as_bytes());
+        assert!(body == wire, "{fault:?}");
+    }
+}
+
+fn chunk_signer(
+    content: ContentSha256,
+    trailers: &[(&str, &str)],
+    decoded_len: u64,
+) -> ChunkSigner {
+    let now = Timestamp::parse(AT).expect("a time");
+    let scope = CredentialScope { date: now.date(), region: "us-east-1", service: "s3" };
+    let credentials = Credentials {
+        access_key_id: AccessKeyId::new("AKIAIOSFODNN7EXAMPLE").expect("a name"),
+        secret_key: SecretKey::new(SECRET).expect("a secret"),
+        session_token: None,
+    };
+    let names = trailers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(",");
+    let framing = Framing { content, decoded_len, trailers: &names };
+    let request = Request { method: "PUT", target: "/key", headers: &HEADERS };
+    let signer = Signer::new(&credentials, scope).expect("a signer");
+    signer.sign_stream(&request, &framing, now).expect("signed").1
+}
+
+/// What an escrow lends of a body in pieces, call by call, and how it ends.
+fn lend(
+    machine: BodyVerifier,
+    room: usize,
+    pieces: &[&[u8]],
+) -> (Vec<Vec<u8>>, Result<u64, EscrowError>) {
+    let mut escrow = Escrow::new(machine, vec![0; room]);
+    let mut lent = Vec::new();
+    for piece in pieces {
+        let mut rest = *piece;
+        while !rest.is_empty() {
+            match escrow.feed(rest) {
+                Ok(Lent { consumed, covered, .. }) => {
+                    assert!(consumed > 0, "no progress");
+                    if !covered.is_empty() {
+                        lent.push(covered.to_vec());
+                    }
+                    rest = &rest[consumed..];
+                }
+                Err(error) => {
+                    assert!(escrow.feed(b"x").is_err() && escrow.finish().is_err());
+                    return (lent, Err(error));
+                }
+            }
+        }
+    }
+    let end = escrow.finish().map(|(proof, last)| {
+        assert!(last.as_ref().is_empty());
+        proof.len()
+    });
+    (lent, end)
+}
+
+/// Chunks that are at hand whole are lent together, as many as the buffer holds and sixteen at most;
+/// a bad one takes nothing with it that came before, and lets nothing out that comes behind.
+#[test]
+fn escrows_lend_what_is_at_hand() {
+    let data: Vec<u8> =
+        (0..20_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let chunks: Vec<_> = data.chunks(500).collect();
+    let (verify, body) = upload(ContentSha256::StreamingSignedTrailer, &[CRC], &chunks);
+    let frame = "1f4;chunk-signature=".len() + 64 + 2 + 500 + 2;
+    let lens = |lent: &[Vec<u8>]| lent.iter().map(|lent| lent.len() / 500).collect::<Vec<_>>();
+
+    let (lent, end) = lend(verify(), 20_000, &[&body]);
+    assert_eq!((lens(&lent), lent.concat(), end), (vec![16, 16, 8], data.clone(), Ok(20_000)));
+    let (lent, end) = lend(verify(), 7 * 500 + 499, &[&body]);
+    assert_eq!((lens(&lent), end), (vec![7, 7, 7, 7, 7, 5], Ok(20_000)));
+    let (lent, end) = lend(verify(), 500, &[&body]);
+    assert_eq!((lens(&lent), end), (vec![1; 40], Ok(20_000)));
+    // Nothing waits for more: two and a half chunks are two, and the half is the first of the next.
+    let (lent, end) = lend(verify(), 20_000, &body.chunks(frame * 5 / 2).collect::<Vec<_>>());
+    assert_eq!(
+        (lens(&lent)[..4].to_vec(), lent.concat(), end),
+        (vec![2, 3, 2, 3], data.clone(), Ok(20_000))
+    );
+
+    let mut rooms = vec![500, 999, 1000, 1001, 2500, 8000, 20_000];
+    let reads = [frame, frame - 1, frame + 1, frame * 3 - 90, 5 * frame + 250, body.len()];
+    for read in reads {
+        let pieces: Vec<_> = body.chunks(read).collect();
+        for room in &rooms {
+            let (lent, end) = lend(verify(), *room, &pieces);
+            assert_eq!((lent.concat() == data, end), (true, Ok(20_000)), "{read} {room}");
+        }
+        assert_eq!(lend(verify(), 499, &pieces), (vec![], Err(EscrowError::Full)), "{read}");
+    }
+    // A bit of the data, of a signature, of a size, of a line end, in each of some chunks.
+    rooms.truncate(6);
+    for nth in [0, 1, 7, 15, 16, 17, 38, 39] {
+        for at in [0, 30, frame - 502, frame - 300, frame - 3, frame - 2, frame - 1] {
+            let mut changed = body.clone();
+            changed[nth * frame + at] ^= 1;
+            let mut faults = Vec::new();
+            for read in reads {
+                let pieces: Vec<_> = changed.chunks(read).collect();
+                for room in &rooms {
+                    let (lent, end) = lend(verify(), *room, &pieces);
+                    let good = 500 * nth;
+                    assert!(lent.concat() == data[..good], "{nth} {at} {read} {room}");
+                    faults.push(end.expect_err("a changed body"));
+                }
+            }
+            // A size that was changed may want more than there is room for.
+            faults.retain(|fault| at > 0 || *fault != EscrowError::Full);
+            faults.dedup();
+            assert!(faults.len() <= 1, "{nth} {at}: {faults:?}");
+        }
     }
 }

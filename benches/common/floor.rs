@@ -52,30 +52,33 @@ impl Blocks {
     }
 }
 
-/// Hashes data piece by piece, and so many blocks more after each and at the end.
+/// Hashes data chunk by chunk, where it lies, and so many blocks more after each and at the end.
 pub(crate) struct Stream<'d> {
-    data: &'d [u8],
-    piece: usize,
+    chunks: Vec<&'d [[u8; BLOCK]]>,
     between: Blocks,
     last: Blocks,
 }
 
 impl<'d> Stream<'d> {
-    /// `data` holds whole pieces, and a piece whole blocks.
-    pub(crate) fn new(data: &'d [u8], piece: usize, between: usize, last: usize) -> Self {
-        assert!(piece.is_multiple_of(BLOCK) && data.len().is_multiple_of(piece));
-        Self { data, piece, between: Blocks::new(between), last: Blocks::new(last) }
+    /// Every chunk holds whole blocks.
+    pub(crate) fn new(chunks: impl Iterator<Item = &'d [u8]>, between: usize, last: usize) -> Self {
+        let blocks = |chunk: &'d [u8]| {
+            let (blocks, rest) = chunk.as_chunks();
+            assert!(rest.is_empty(), "whole blocks");
+            blocks
+        };
+        let chunks = chunks.map(blocks).collect();
+        Self { chunks, between: Blocks::new(between), last: Blocks::new(last) }
     }
 
     pub(crate) fn count(&self) -> usize {
-        let pieces = self.data.len() / self.piece;
-        self.data.len() / BLOCK + pieces * self.between.count() + self.last.count()
+        let data: usize = self.chunks.iter().map(|chunk| chunk.len()).sum();
+        data + self.chunks.len() * self.between.count() + self.last.count()
     }
 
     pub(crate) fn run(&mut self) {
-        for piece in black_box(self.data).chunks(self.piece) {
-            let (blocks, _) = piece.as_chunks::<BLOCK>();
-            compress256(black_box(&mut self.between.state), blocks);
+        for chunk in black_box(&self.chunks) {
+            compress256(black_box(&mut self.between.state), chunk);
             self.between.run();
         }
         self.last.run();

@@ -1,6 +1,7 @@
 //! Streamed uploads, signed and verified chunk by chunk.
 
 use std::hint::black_box;
+use std::ops::Range;
 
 use countersign::{
     BodyVerifier, ChunkSigner, ContentSha256, Escrow, Event, Framing, Header, Request, Signer,
@@ -15,6 +16,9 @@ pub(crate) const LEN: usize = 16 * 1024 * 1024;
 
 /// What a read from a connection gives.
 pub(crate) const READ: usize = 16 * 1024;
+
+/// What reads give where much is there to be read.
+pub(crate) const LARGE_READ: usize = 1024 * 1024;
 
 /// Sizes of chunks, with their names.
 pub(crate) const CHUNKS: [(&str, usize); 3] =
@@ -39,6 +43,8 @@ pub(crate) fn signed_framing(len: usize) -> Framing<'static> {
 pub(crate) struct Upload {
     pub(crate) head: Head,
     pub(crate) wire: Vec<u8>,
+    /// Where the data of each chunk lies.
+    places: Vec<Range<usize>>,
 }
 
 impl Upload {
@@ -50,7 +56,7 @@ impl Upload {
         checksum: Option<&str>,
     ) -> Self {
         let mut head = head();
-        let mut wire = Vec::new();
+        let (mut wire, mut places) = (Vec::new(), Vec::new());
         let added: Vec<_> = {
             let headers = head.headers();
             let request = head.request(&headers);
@@ -58,6 +64,7 @@ impl Upload {
             let (signed, mut chunks) = signed.expect("signed");
             for piece in data.chunks(chunk) {
                 wire.extend_from_slice(chunks.chunk(piece).expect("a chunk").as_bytes());
+                places.push(wire.len()..wire.len() + piece.len());
                 wire.extend_from_slice(piece);
                 wire.extend_from_slice(ChunkSigner::DATA_END);
             }
@@ -67,7 +74,22 @@ impl Upload {
         };
         head.fields.extend(added);
         head.fields.push(("Content-Length".to_owned(), wire.len().to_string()));
-        Self { head, wire }
+        Self { head, wire, places }
+    }
+
+    /// The data of each chunk.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        self.places.iter().map(|place| &self.wire[place.clone()])
+    }
+
+    /// The data in pieces as reads of so many bytes give them.
+    pub(crate) fn pieces(&self, read: usize) -> impl Iterator<Item = &[u8]> {
+        self.places.iter().flat_map(move |place| {
+            let first = place.start / read * read;
+            (first..place.end)
+                .step_by(read)
+                .map(move |begin| &self.wire[begin.max(place.start)..(begin + read).min(place.end)])
+        })
     }
 }
 
@@ -113,6 +135,22 @@ pub(crate) fn sign(
     black_box(chunks.finish(&[]).expect("an end").as_bytes());
 }
 
+/// The same by whoever holds many chunks.
+pub(crate) fn sign_many(
+    signer: &Signer<'_>,
+    request: &Request<'_>,
+    framing: &Framing<'_>,
+    now: Timestamp,
+    data: &[&[u8]],
+) {
+    let (signed, mut chunks) = signer.sign_stream(request, framing, now).expect("signed");
+    black_box(&signed);
+    for head in chunks.chunks(data) {
+        black_box(head.expect("a chunk").as_bytes());
+    }
+    black_box(chunks.finish(&[]).expect("an end").as_bytes());
+}
+
 /// The machine for the body of an upload.
 pub(crate) fn body(
     verifier: &Verifier<'_>,
@@ -139,9 +177,9 @@ pub(crate) fn feed(mut body: BodyVerifier, wire: &[u8]) {
 }
 
 /// The same with covered bytes only.
-pub(crate) fn lend(body: BodyVerifier, wire: &[u8], buffer: &mut [u8]) {
+pub(crate) fn lend(body: BodyVerifier, wire: &[u8], read: usize, buffer: &mut [u8]) {
     let mut escrow = Escrow::new(body, buffer);
-    for mut input in wire.chunks(READ) {
+    for mut input in wire.chunks(read) {
         while !input.is_empty() {
             let lent = escrow.feed(input).expect("a good body");
             black_box(lent.covered);

@@ -3,6 +3,10 @@
 use super::BodyError;
 use crate::checksum::{Checksum, ChecksumAlgorithm, Checksummer};
 use crate::chunked::Received;
+use crate::crypto::Sha256;
+
+/// Data that the nearest memory holds while it is hashed and summed.
+const NEAR: usize = 16 * 1024;
 
 /// What has to hold of the data.
 #[derive(Clone)]
@@ -50,10 +54,26 @@ impl Checks {
         Ok(())
     }
 
-    pub(super) fn update(&mut self, data: &[u8]) {
-        let fields = self.field.iter_mut().chain(&mut self.content_md5);
-        let trailer = self.trailer.iter_mut().map(|(running, _)| running);
-        fields.map(|(running, _)| running).chain(trailer).for_each(|running| running.update(data));
+    pub(super) const fn is_empty(&self) -> bool {
+        self.field.is_none() && self.trailer.is_none() && self.content_md5.is_none()
+    }
+
+    /// Takes data, piece by piece with what hashes it.
+    pub(super) fn update_beside(&mut self, mut hash: Option<&mut Sha256>, data: &[u8]) {
+        for piece in data.chunks(NEAR) {
+            if let Some(hash) = &mut hash {
+                hash.update(piece);
+            }
+            if let Some((running, _)) = &mut self.trailer {
+                running.update(piece);
+            }
+            if let Some((running, _)) = &mut self.field {
+                running.update(piece);
+            }
+            if let Some((running, _)) = &mut self.content_md5 {
+                running.update(piece);
+            }
+        }
     }
 
     pub(super) fn finish(self, trailers: &Received) -> Result<(), BodyError> {

@@ -1,12 +1,13 @@
 //! Verifying a body in frames: grammar from `chunked/`, signatures from the chain, and what the head
 //! said of lengths and trailers.
 
+use super::ahead::Ahead;
 use super::{BodyError, Event, Fed, Pending, VerifiedBody};
 use crate::chain::Chain;
 use crate::chunked::{
     Announced, Announcement, Deframer, Frame, MIN_CHUNK, Received, Signatures, TRAILER_SIGNATURE,
 };
-use crate::crypto::Sha256;
+use crate::crypto::{DIGEST_LEN, Sha256};
 use crate::signature::Signature;
 
 /// A body in frames: where it stands.
@@ -17,6 +18,8 @@ pub(super) struct Chunked {
     /// The signature that the chunk being read has to have.
     signature: Option<Signature>,
     hash: Sha256,
+    /// How the chunk being read is hashed.
+    hashed: Hashed,
     rules: ChunkRules<Announced>,
     /// Data of the object so far, and how much of it is covered.
     decoded: u64,
@@ -26,6 +29,17 @@ pub(super) struct Chunked {
     received: Received,
     /// Signed trailers end with their signature.
     trailers_signed: bool,
+}
+
+/// Who hashes a chunk.
+#[derive(Clone, Copy)]
+enum Hashed {
+    /// We do, piece by piece.
+    AsItComes,
+    /// Whoever holds its data does, before the last piece is read.
+    Elsewhere,
+    /// It has been hashed.
+    Already([u8; DIGEST_LEN]),
 }
 
 /// What a head says of a body in frames. `A` holds the trailers that it announces.
@@ -60,6 +74,7 @@ impl Chunked {
             chain,
             signature: None,
             hash: Sha256::new(),
+            hashed: Hashed::AsItComes,
             rules,
             decoded: 0,
             chunks: 0,
@@ -84,8 +99,40 @@ impl Chunked {
         self.rules.announced.names()
     }
 
-    /// Takes frames up to one that says something.
-    pub(super) fn take<'i>(&mut self, input: &'i [u8]) -> Result<Fed<'i>, BodyError> {
+    /// What takes the data that comes out of [`take`](Self::take), where chunks are signed.
+    #[inline]
+    pub(super) fn hash(&mut self) -> Option<&mut Sha256> {
+        let here = self.rules.signed && matches!(self.hashed, Hashed::AsItComes);
+        here.then_some(&mut self.hash)
+    }
+
+    /// How much data of a chunk is still to come; none if its head is what comes next.
+    #[inline]
+    pub(super) fn left_of_chunk(&self) -> Option<u64> {
+        self.frames.left_of_chunk()
+    }
+
+    /// Whether whoever holds the data of the chunk being read has to hash it.
+    pub(super) const fn is_hashed_elsewhere(&self) -> bool {
+        matches!(self.hashed, Hashed::Elsewhere)
+    }
+
+    /// Chunks that lie whole at the front of the input, one behind the other.
+    pub(super) fn whole_chunks<'i>(&self, mut rest: &'i [u8]) -> impl Iterator<Item = &'i [u8]> {
+        core::iter::from_fn(move || {
+            let data;
+            (data, rest) = self.frames.whole_chunk(rest)?;
+            Some(data)
+        })
+    }
+
+    /// Takes frames up to one that says something. Chunks that `ahead` knows are not hashed again.
+    #[inline]
+    pub(super) fn take<'i>(
+        &mut self,
+        input: &'i [u8],
+        ahead: &Ahead<'_>,
+    ) -> Result<Fed<'i>, BodyError> {
         let mut consumed = 0;
         while let Some(rest) = input.get(consumed..).filter(|rest| !rest.is_empty()) {
             let (taken, frame) = self.frames.next(rest)?;
@@ -99,7 +146,7 @@ impl Chunked {
                 Frame::Data(data) => {
                     self.decoded += data.len() as u64;
                     if self.rules.signed {
-                        self.hash.update(data);
+                        self.choose_hashing(data, ahead);
                     }
                     Event::Data(Pending(data))
                 }
@@ -121,6 +168,22 @@ impl Chunked {
         Ok(Fed { consumed, event: Event::NeedMore })
     }
 
+    /// Before data of a chunk is hashed, or is not.
+    #[inline]
+    fn choose_hashing(&mut self, data: &[u8], ahead: &Ahead<'_>) {
+        let left = self.frames.left_of_chunk().unwrap_or(0);
+        let is_first = data.len() as u64 + left == self.last_size;
+        if left > 0 {
+            if is_first && self.last_size <= ahead.holds {
+                self.hashed = Hashed::Elsewhere;
+            }
+        } else if (is_first || self.is_hashed_elsewhere())
+            && let Some(digest) = ahead.digest_of(data)
+        {
+            self.hashed = Hashed::Already(digest);
+        }
+    }
+
     fn begin(&mut self, size: u64, signature: Option<Signature>) -> Result<(), BodyError> {
         let expected = self.rules.decoded_len;
         let provided = self.decoded.saturating_add(size);
@@ -140,10 +203,16 @@ impl Chunked {
 
     /// Checks the signature of the chunk that has ended.
     fn link(&mut self) -> Result<(), BodyError> {
-        let hash = core::mem::replace(&mut self.hash, Sha256::new());
         let good = match (&mut self.chain, self.signature.take()) {
             (None, None) => !self.rules.signed,
-            (Some(chain), Some(signature)) => chain.chunk(&hash.finish()).matches(&signature),
+            (Some(chain), Some(signature)) => {
+                let digest = match core::mem::replace(&mut self.hashed, Hashed::AsItComes) {
+                    Hashed::AsItComes => self.hash.end(),
+                    Hashed::Already(digest) => digest,
+                    Hashed::Elsewhere => return Err(BodyError::Abandoned),
+                };
+                chain.chunk(&digest).matches(&signature)
+            }
             _ => false,
         };
         if good { Ok(()) } else { Err(BodyError::ChunkSignature) }

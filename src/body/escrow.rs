@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::ahead::Ahead;
 use super::{BodyError, BodyVerifier, Event, VerifiedBody};
 
 /// A body whose bytes are held back until a signature covers them.
@@ -9,6 +10,10 @@ use super::{BodyError, BodyVerifier, Event, VerifiedBody};
 /// What a [`BodyVerifier`] calls pending goes into the buffer; what comes out may be used. The
 /// buffer's length bounds a chunk, or the whole body where nothing is covered before the end (a
 /// digest, or no signature at all).
+///
+/// Where an input holds several chunks whole, and so does the buffer, they are lent together; with
+/// the feature `lanes` they are hashed together, too. For that read 16 chunks at a time and hold as
+/// many.
 ///
 /// ```
 /// # use countersign::*;
@@ -31,8 +36,8 @@ pub struct Escrow<B> {
     buffer: B,
     /// Bytes of the buffer that hold data.
     held: usize,
-    /// Whether they have been lent and make room for others.
-    lent: bool,
+    /// How many of them have been lent and make room for others.
+    lent: usize,
 }
 
 /// What an escrow gives out.
@@ -65,7 +70,7 @@ pub enum EscrowError {
 impl<B: AsMut<[u8]> + AsRef<[u8]>> Escrow<B> {
     /// An escrow that holds as much as `buffer` does.
     pub const fn new(body: BodyVerifier, buffer: B) -> Self {
-        Self { body, buffer, held: 0, lent: false }
+        Self { body, buffer, held: 0, lent: 0 }
     }
 
     /// Takes a prefix of `input`; lends out what is covered now.
@@ -73,23 +78,50 @@ impl<B: AsMut<[u8]> + AsRef<[u8]>> Escrow<B> {
     /// # Errors
     /// [`EscrowError`]; every later call fails as well.
     pub fn feed(&mut self, input: &[u8]) -> Result<Lent<'_>, EscrowError> {
-        if core::mem::take(&mut self.lent) {
-            self.held = 0;
-        }
-        let mut consumed = 0;
-        while let Some(rest) = input.get(consumed..).filter(|rest| !rest.is_empty()) {
-            let fed = self.body.feed(rest)?;
-            consumed += fed.consumed;
+        self.make_room();
+        // Lent together are those that are at hand whole; nothing waits for more.
+        let (held, room) = (self.held(), self.buffer.as_ref().len());
+        let mut ahead = Ahead::NONE;
+        let together = self.body.look_ahead(Some(held), room, input, &mut ahead);
+        self.take(input, together, &ahead)
+    }
+
+    /// Takes a prefix of `input`, up to the end of so many chunks.
+    #[inline]
+    fn take(
+        &mut self,
+        input: &[u8],
+        mut chunks: usize,
+        ahead: &Ahead<'_>,
+    ) -> Result<Lent<'_>, EscrowError> {
+        let (mut consumed, mut taken) = (0, 0);
+        while let Some(rest) = input.get(taken..).filter(|rest| !rest.is_empty() && chunks > 0) {
+            let fed = match self.body.feed_hashed(rest, ahead) {
+                Ok(fed) => fed,
+                // What is covered goes out first. The machine says the same when it is asked again.
+                Err(_) if self.lent > 0 => return Ok(Lent { consumed, covered: self.lent() }),
+                Err(error) => return Err(error.into()),
+            };
+            taken += fed.consumed;
             match fed.event {
                 Event::NeedMore => {}
                 Event::Data(data) => self.hold(data.into_unverified())?,
                 Event::Covered { .. } => {
-                    self.lent = true;
-                    return Ok(Lent { consumed, covered: self.held() });
+                    (self.lent, consumed) = (self.held, taken);
+                    chunks -= 1;
                 }
             }
         }
-        Ok(Lent { consumed, covered: &[] })
+        Ok(Lent { consumed: taken, covered: self.lent() })
+    }
+
+    /// Forgets what has been lent.
+    fn make_room(&mut self) {
+        let (lent, held) = (core::mem::take(&mut self.lent), self.held);
+        if lent < held {
+            self.buffer.as_mut().copy_within(lent..held, 0);
+        }
+        self.held = held - lent;
     }
 
     fn hold(&mut self, data: &[u8]) -> Result<(), EscrowError> {
@@ -107,14 +139,18 @@ impl<B: AsMut<[u8]> + AsRef<[u8]>> Escrow<B> {
         self.buffer.as_ref().get(..self.held).unwrap_or_default()
     }
 
+    fn lent(&self) -> &[u8] {
+        self.buffer.as_ref().get(..self.lent).unwrap_or_default()
+    }
+
     /// The peer has finished: the proof, and the bytes that nothing covered before.
     ///
     /// # Errors
     /// [`EscrowError::Body`].
-    pub fn finish(self) -> Result<(VerifiedBody, Remainder<B>), EscrowError> {
-        let held = if self.lent { 0 } else { self.held };
+    pub fn finish(mut self) -> Result<(VerifiedBody, Remainder<B>), EscrowError> {
+        self.make_room();
         let proof = self.body.finish()?;
-        Ok((proof, Remainder { buffer: self.buffer, held }))
+        Ok((proof, Remainder { buffer: self.buffer, held: self.held }))
     }
 }
 

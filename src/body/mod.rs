@@ -7,6 +7,7 @@
 //! Amazon S3 API Reference, "Authenticating Requests: Using the Authorization Header":
 //! `x-amz-content-sha256`; "Transferring Payload in Multiple Chunks".
 
+mod ahead;
 #[cfg(feature = "checksums")]
 mod checks;
 mod chunked;
@@ -16,8 +17,9 @@ use core::fmt;
 
 use crate::chain::Chain;
 use crate::chunked::{Announcement, FrameError, Received, TrailerError, Trailers};
-use crate::crypto::{DIGEST_LEN, Sha256};
+use crate::crypto::{self, DIGEST_LEN, LANES, Sha256};
 
+pub(crate) use ahead::Ahead;
 pub use chunked::ChunkMinimum;
 pub(crate) use chunked::ChunkRules;
 use chunked::Chunked;
@@ -278,29 +280,89 @@ impl BodyVerifier {
     /// # Errors
     /// [`BodyError`]; every later call gives the same one.
     pub fn feed<'i>(&mut self, input: &'i [u8]) -> Result<Fed<'i>, BodyError> {
+        self.feed_hashed(input, &Ahead::NONE)
+    }
+
+    /// How many chunks end in the input, one behind the other and of `room` bytes at most, as many
+    /// as are worth being hashed at once. It does not depend on whether they are: if so, `ahead` has
+    /// their hashes. `held` is what is held of the first one's data, if it is in one place.
+    pub(crate) fn look_ahead<'i>(
+        &self,
+        held: Option<&[u8]>,
+        room: usize,
+        input: &'i [u8],
+        ahead: &mut Ahead<'i>,
+    ) -> usize {
+        let Mode::Chunked(chunked) = &self.mode else { return 1 };
+        let Some(left) = chunked.left_of_chunk() else { return 1 };
+        if !chunked.is_signed() || self.failed.is_some() {
+            return 1;
+        }
+        let in_lanes = crypto::lanes() > 1;
+        if in_lanes && held.is_some() {
+            // With half of the room, a chunk is held while others come to hand.
+            ahead.holds = (room / 2) as u64;
+        }
+        let begun = usize::try_from(left).ok().and_then(|left| input.split_at_checked(left));
+        let Some((last, behind)) = begun else { return 1 };
+        let (last, behind) = match last {
+            [] => (None, behind),
+            _ => (Some(last), behind.strip_prefix(b"\r\n").unwrap_or_default()),
+        };
+        let held = held.unwrap_or_default();
+        let mut room = room.saturating_sub(held.len());
+        let fits = |chunk: &&[u8]| {
+            let left = room.checked_sub(chunk.len());
+            room = left.unwrap_or(0);
+            left.is_some()
+        };
+        let chunks = || last.into_iter().chain(chunked.whole_chunks(behind));
+        let count = chunks().take(LANES).take_while(fits).count().max(1);
+        if chunked.is_hashed_elsewhere() {
+            ahead.hash(held, chunks().take(count));
+        } else if in_lanes && count > 1 {
+            // What was begun here is ended here.
+            ahead.hash(&[], chunks().take(count).skip(usize::from(last.is_some())));
+        }
+        count
+    }
+
+    /// As [`feed`](Self::feed), where some chunks have been hashed already.
+    #[inline]
+    pub(crate) fn feed_hashed<'i>(
+        &mut self,
+        input: &'i [u8],
+        ahead: &Ahead<'_>,
+    ) -> Result<Fed<'i>, BodyError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
         if input.is_empty() {
             return Ok(Fed { consumed: 0, event: Event::NeedMore });
         }
-        let fed = self.take(input).inspect_err(|error| self.failed = Some(*error))?;
-        #[cfg(feature = "checksums")]
-        if let Event::Data(data) = &fed.event {
-            self.checks.update(data.0);
+        match self.take(input, ahead) {
+            Ok(fed) => {
+                if let Event::Data(data) = &fed.event {
+                    self.absorb(data.0);
+                }
+                self.len = self.len.saturating_add(fed.consumed as u64);
+                Ok(fed)
+            }
+            Err(error) => {
+                self.failed = Some(error);
+                Err(error)
+            }
         }
-        Ok(fed)
     }
 
-    fn take<'i>(&mut self, input: &'i [u8]) -> Result<Fed<'i>, BodyError> {
+    #[inline]
+    fn take<'i>(&mut self, input: &'i [u8], ahead: &Ahead<'_>) -> Result<Fed<'i>, BodyError> {
         // What was announced is taken to its last byte, so that the outcome does not depend on the
         // pieces; a byte more is refused.
-        if matches!(self.mode, Mode::Whole { .. } | Mode::UnsignedWhole) {
-            return Err(BodyError::AlreadyWhole);
-        }
-        let input = match self.announced {
-            None => input,
-            Some(expected) => {
+        let input = match (&self.mode, self.announced) {
+            (Mode::Whole { .. } | Mode::UnsignedWhole, _) => return Err(BodyError::AlreadyWhole),
+            (_, None) => input,
+            (_, Some(expected)) => {
                 let room = expected.saturating_sub(self.len);
                 let room = usize::try_from(room).unwrap_or(usize::MAX).min(input.len());
                 if room == 0 {
@@ -309,17 +371,27 @@ impl BodyVerifier {
                 input.split_at(room).0
             }
         };
-        let fed = match &mut self.mode {
-            Mode::Whole { .. } | Mode::UnsignedWhole => return Err(BodyError::AlreadyWhole),
-            Mode::Chunked(chunked) => chunked.take(input)?,
-            Mode::Unsigned => Fed { consumed: input.len(), event: Event::Data(Pending(input)) },
-            Mode::Digest { hash, .. } => {
-                hash.update(input);
-                Fed { consumed: input.len(), event: Event::Data(Pending(input)) }
-            }
+        match &mut self.mode {
+            Mode::Chunked(chunked) => chunked.take(input, ahead),
+            _ => Ok(Fed { consumed: input.len(), event: Event::Data(Pending(input)) }),
+        }
+    }
+
+    /// Hashes data, and whatever else is to be taken of it while it is in the nearest memory.
+    #[inline]
+    fn absorb(&mut self, data: &[u8]) {
+        let hash = match &mut self.mode {
+            Mode::Chunked(chunked) => chunked.hash(),
+            Mode::Digest { hash, .. } => Some(hash),
+            Mode::Whole { .. } | Mode::UnsignedWhole | Mode::Unsigned => None,
         };
-        self.len = self.len.saturating_add(fed.consumed as u64);
-        Ok(fed)
+        #[cfg(feature = "checksums")]
+        if !self.checks.is_empty() {
+            return self.checks.update_beside(hash, data);
+        }
+        if let Some(hash) = hash {
+            hash.update(data);
+        }
     }
 
     /// The peer has finished. Only here is the body whole.

@@ -88,16 +88,25 @@ impl Deframer {
     }
 
     /// Takes the next frame, or a part of its data, from the front of a non-empty input.
+    #[inline]
     pub(crate) fn next<'i>(&mut self, input: &'i [u8]) -> Result<(usize, Frame<'i>), FrameError> {
         match self.state {
             State::Head => {
-                let (taken, whole) = self.take_line(input)?;
-                if !whole {
-                    return Ok((taken, Frame::Nothing));
-                }
-                let head = self.head();
-                self.line.clear();
-                let (size, signature) = head.ok_or(FrameError::Syntax)?;
+                let at_hand = if self.line.as_slice().is_empty() { self.head(input) } else { None };
+                let (taken, size, signature) = match at_hand {
+                    Some(head) => head,
+                    None => {
+                        let (taken, whole) = self.take_line(input)?;
+                        if !whole {
+                            return Ok((taken, Frame::Nothing));
+                        }
+                        let line = self.line.as_slice();
+                        let head = self.head(line).filter(|(len, ..)| *len == line.len());
+                        self.line.clear();
+                        let (_, size, signature) = head.ok_or(FrameError::Syntax)?;
+                        (taken, size, signature)
+                    }
+                };
                 self.left = size;
                 self.state = if size == 0 { State::Trailers } else { State::Data };
                 Ok((taken, Frame::Head { size, signature }))
@@ -112,6 +121,10 @@ impl Deframer {
                 Ok((len, Frame::Data(data)))
             }
             State::DataEnd => {
+                if self.line.as_slice().is_empty() && input.starts_with(b"\r\n") {
+                    self.state = State::Head;
+                    return Ok((2, Frame::DataEnd));
+                }
                 let mut taken = 0;
                 for byte in input {
                     let expected = if self.line.as_slice().is_empty() { b'\r' } else { b'\n' };
@@ -170,23 +183,53 @@ impl Deframer {
         Ok((input.len(), false))
     }
 
-    /// Size and signature of the line that was collected.
-    fn head(&self) -> Option<(u64, Option<Signature>)> {
-        let line = self.line.as_slice().strip_suffix(b"\r\n")?;
-        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        let (digits, extension) = line.split_at_checked(digits)?;
-        if digits.is_empty() || digits.len() > MAX_SIZE_DIGITS {
+    /// The head of a chunk at the front of `text`, if it is there whole and well formed: its length
+    /// with the end of the line, the size and the signature.
+    #[inline]
+    fn head(&self, text: &[u8]) -> Option<(usize, u64, Option<Signature>)> {
+        let (mut size, mut digits) = (0, 0);
+        for byte in text {
+            let Some(digit) = char::from(*byte).to_digit(16) else { break };
+            if digits == MAX_SIZE_DIGITS {
+                return None;
+            }
+            digits += 1;
+            size = size << 4 | u64::from(digit);
+        }
+        if digits == 0 {
             return None;
         }
-        let size = u64::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()?;
-        let signature = match self.signatures {
+        let rest = text.get(digits..)?;
+        let (signature, rest) = match self.signatures {
             Signatures::Demanded => {
-                Some(Signature::parse(extension.strip_prefix(SIGNATURE_EXTENSION)?)?)
+                let rest = rest.strip_prefix(SIGNATURE_EXTENSION)?;
+                let (signature, rest) = rest.split_at_checked(Signature::HEX_LEN)?;
+                (Some(Signature::parse(signature)?), rest)
             }
-            Signatures::Refused if extension.is_empty() => None,
-            Signatures::Refused => return None,
+            Signatures::Refused => (None, rest),
         };
-        Some((size, signature))
+        let rest = rest.strip_prefix(b"\r\n")?;
+        Some((text.len() - rest.len(), size, signature))
+    }
+
+    /// How much data of a chunk is still to come; none if its head is what comes next. `None` within
+    /// lines, and behind the last chunk.
+    #[inline]
+    pub(crate) fn left_of_chunk(&self) -> Option<u64> {
+        match self.state {
+            State::Head if self.line.as_slice().is_empty() => Some(0),
+            State::Data => Some(self.left),
+            _ => None,
+        }
+    }
+
+    /// The data of a chunk that lies whole at the front of `input`, with its frame, and what comes
+    /// behind it. Nothing is taken.
+    pub(crate) fn whole_chunk<'i>(&self, input: &'i [u8]) -> Option<(&'i [u8], &'i [u8])> {
+        let (head, size, _) = self.head(input)?;
+        let size = usize::try_from(size).ok().filter(|size| *size > 0)?;
+        let (data, rest) = input.get(head..)?.split_at_checked(size)?;
+        Some((data, rest.strip_prefix(b"\r\n")?))
     }
 
     /// The line of the trailers that has just been read, without its end.

@@ -22,7 +22,7 @@ mod trailers;
 pub(crate) use frames::{Deframer, Frame, FrameError, Signatures};
 pub(crate) use trailers::{Announced, Announcement, Received, TrailerError};
 
-pub use sign::{ChunkEnd, ChunkError, ChunkHead, ChunkSigner, Framing};
+pub use sign::{ChunkEnd, ChunkError, ChunkHead, ChunkHeads, ChunkSigner, Framing};
 pub use trailers::Trailers;
 
 /// What stands between the size of a signed chunk and its signature.

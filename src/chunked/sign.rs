@@ -5,7 +5,7 @@ use core::fmt;
 use crate::bounded::Bounded;
 use crate::chain::Chain;
 use crate::content::ContentSha256;
-use crate::crypto::{DIGEST_LEN, Sha256};
+use crate::crypto::{self, DIGEST_LEN, LANES, Sha256};
 use crate::signature::Signature;
 
 use super::frames::MAX_LINE;
@@ -164,11 +164,44 @@ impl ChunkSigner {
                 hash.update(piece);
             }
         }
+        self.link(size, || hash.end())
+    }
+
+    /// Links several chunks and gives their heads one by one, as [`chunk`](Self::chunk) would.
+    ///
+    /// With the feature `lanes` chunks are hashed side by side, sixteen at most, where the processor
+    /// can.
+    ///
+    /// ```
+    /// # use countersign::{ChunkError, ChunkSigner};
+    /// # fn frame(chunks: &mut ChunkSigner, data: &[u8], wire: &mut Vec<u8>) -> Result<(), ChunkError> {
+    /// let pieces: Vec<_> = data.chunks(64 * 1024).collect();
+    /// for (head, piece) in chunks.chunks(&pieces).zip(&pieces) {
+    ///     wire.extend_from_slice(head?.as_bytes());
+    ///     wire.extend_from_slice(piece);
+    ///     wire.extend_from_slice(ChunkSigner::DATA_END);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn chunks<'s, 'd>(&'s mut self, data: &'d [&'d [u8]]) -> ChunkHeads<'s, 'd> {
+        ChunkHeads::new(self, Chunks::Whole(data))
+    }
+
+    /// As [`chunks`](Self::chunks), for chunks whose data lies in several places.
+    pub fn chunks_of<'s, 'd>(&'s mut self, data: &'d [&'d [&'d [u8]]]) -> ChunkHeads<'s, 'd> {
+        ChunkHeads::new(self, Chunks::InPieces(data))
+    }
+
+    fn link(
+        &mut self,
+        size: u64,
+        digest: impl FnOnce() -> [u8; DIGEST_LEN],
+    ) -> Result<ChunkHead, ChunkError> {
         if size == 0 {
             return Err(ChunkError::Empty);
         }
         self.left = self.left.checked_sub(size).ok_or(ChunkError::Length)?;
-        let signature = self.chain.as_mut().map(|chain| chain.chunk(&hash.finish()));
+        let signature = self.chain.as_mut().map(|chain| chain.chunk(&digest()));
         Ok(ChunkHead::new(size, signature))
     }
 
@@ -215,6 +248,93 @@ impl ChunkSigner {
     }
 }
 
+/// The heads of several chunks, in order. Made by [`ChunkSigner::chunks`].
+///
+/// A chunk is linked when its head is taken, not before. The first error ends it: the chain stays
+/// behind the last head.
+#[must_use = "chunks are linked when their heads are taken"]
+pub struct ChunkHeads<'s, 'd> {
+    signer: &'s mut ChunkSigner,
+    data: Chunks<'d>,
+    /// The hashes of the next chunks, of which some have been used.
+    digests: [[u8; DIGEST_LEN]; LANES],
+    used: usize,
+    hashed: usize,
+}
+
+/// Chunks that are still to be linked.
+#[derive(Clone, Copy)]
+enum Chunks<'d> {
+    Whole(&'d [&'d [u8]]),
+    InPieces(&'d [&'d [&'d [u8]]]),
+}
+
+impl<'d> Chunks<'d> {
+    const NONE: Self = Self::Whole(&[]);
+
+    fn len(self) -> usize {
+        match self {
+            Self::Whole(chunks) => chunks.len(),
+            Self::InPieces(chunks) => chunks.len(),
+        }
+    }
+
+    fn split_first(self) -> Option<(&'d [&'d [u8]], Self)> {
+        match self {
+            Self::Whole(chunks) => {
+                let (first, rest) = chunks.split_first()?;
+                Some((core::slice::from_ref(first), Self::Whole(rest)))
+            }
+            Self::InPieces(chunks) => {
+                let (first, rest) = chunks.split_first()?;
+                Some((*first, Self::InPieces(rest)))
+            }
+        }
+    }
+}
+
+impl<'s, 'd> ChunkHeads<'s, 'd> {
+    fn new(signer: &'s mut ChunkSigner, data: Chunks<'d>) -> Self {
+        Self { signer, data, digests: [[0; DIGEST_LEN]; LANES], used: 0, hashed: 0 }
+    }
+
+    /// Hashes as many of the next chunks as there are lanes.
+    fn hash_ahead(&mut self) {
+        let mut messages: [&[&[u8]]; LANES] = [&[]; LANES];
+        let (mut data, mut count) = (self.data, 0);
+        for message in messages.iter_mut().take(crypto::lanes()) {
+            let Some((pieces, rest)) = data.split_first() else { break };
+            (*message, data) = (pieces, rest);
+            count += 1;
+        }
+        crypto::digest_each(&messages[..count], &mut self.digests[..count]);
+        (self.used, self.hashed) = (0, count);
+    }
+}
+
+impl Iterator for ChunkHeads<'_, '_> {
+    type Item = Result<ChunkHead, ChunkError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.used == self.hashed && self.signer.chain.is_some() {
+            self.hash_ahead();
+        }
+        let (pieces, rest) = self.data.split_first()?;
+        let size = pieces.iter().fold(0, |sum: u64, piece| sum.saturating_add(piece.len() as u64));
+        let digest = self.digests.get(self.used).copied().unwrap_or_default();
+        let head = self.signer.link(size, || digest);
+        self.used = (self.used + 1).min(self.hashed);
+        self.data = if head.is_ok() { rest } else { Chunks::NONE };
+        Some(head)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (usize::from(self.data.len() > 0), Some(self.data.len()))
+    }
+}
+
+impl core::iter::FusedIterator for ChunkHeads<'_, '_> {}
+
 /// The hash of no bytes.
 const EMPTY_DIGEST: [u8; DIGEST_LEN] = match ContentSha256::EMPTY {
     ContentSha256::Digest(digest) => digest,
@@ -224,36 +344,58 @@ const EMPTY_DIGEST: [u8; DIGEST_LEN] = match ContentSha256::EMPTY {
 /// The line before the data of a chunk, with its end.
 #[derive(Clone, Copy)]
 pub struct ChunkHead {
-    /// 16 digits, 17 bytes of extension, 64 digits, two bytes of end.
-    text: Bounded<u8, 99>,
+    /// The size stands before `SIZE_END`, as long as it is; the rest behind it.
+    text: [u8; HEAD_LEN],
+    begin: u8,
+    end: u8,
 }
 
+/// Digits of the largest size.
+const SIZE_END: usize = 16;
+
+/// Where the signature stands.
+const SIGNATURE_AT: usize = SIZE_END + SIGNATURE_EXTENSION.len();
+
+/// Of the longest line: digits, extension, signature, end.
+const HEAD_LEN: usize = SIGNATURE_AT + Signature::HEX_LEN + 2;
+
 impl ChunkHead {
+    #[inline]
     fn new(size: u64, signature: Option<Signature>) -> Self {
-        let mut text = Bounded::filled_with(0);
-        let mut put = |bytes: &[u8]| {
-            for byte in bytes {
-                // There is room for the longest head.
-                let _ = text.push(*byte);
+        /// All but the size and the signature.
+        const SIGNED: [u8; HEAD_LEN] = {
+            let mut text = [b'0'; HEAD_LEN];
+            let (_, rest) = text.split_at_mut(SIZE_END);
+            let (extension, rest) = rest.split_at_mut(SIGNATURE_EXTENSION.len());
+            extension.copy_from_slice(SIGNATURE_EXTENSION);
+            rest[Signature::HEX_LEN] = b'\r';
+            rest[Signature::HEX_LEN + 1] = b'\n';
+            text
+        };
+        let mut text = SIGNED;
+        let end = match signature {
+            Some(signature) => {
+                text[SIGNATURE_AT..HEAD_LEN - 2].copy_from_slice(signature.as_hex());
+                HEAD_LEN
+            }
+            None => {
+                text[SIZE_END..SIZE_END + 2].copy_from_slice(b"\r\n");
+                SIZE_END + 2
             }
         };
-        let digits = u64::from(u64::BITS - size.leading_zeros()).div_ceil(4).max(1);
-        for digit in (0..digits).rev() {
-            let value = (size >> (4 * digit)) & 15;
-            put(&[char::from_digit(value as u32, 16).map_or(b'0', |digit| digit as u8)]);
+        let (mut begin, mut left) = (SIZE_END, size);
+        while left != 0 || begin == SIZE_END {
+            begin -= 1;
+            text[begin] = b"0123456789abcdef"[(left & 15) as usize];
+            left >>= 4;
         }
-        if let Some(signature) = signature {
-            put(SIGNATURE_EXTENSION);
-            put(signature.as_hex());
-        }
-        put(b"\r\n");
-        Self { text }
+        Self { text, begin: begin as u8, end: end as u8 }
     }
 
     /// The bytes to write.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.text.as_slice()
+        self.text.get(self.begin.into()..self.end.into()).unwrap_or_default()
     }
 }
 
@@ -266,7 +408,7 @@ pub struct ChunkEnd {
 
 impl ChunkEnd {
     fn put(&mut self, bytes: &[u8]) -> Result<(), ChunkError> {
-        bytes.iter().try_for_each(|byte| self.text.push(*byte)).map_err(|_| ChunkError::Trailers)
+        self.text.extend(bytes).map_err(|_| ChunkError::Trailers)
     }
 
     /// The bytes to write.
@@ -279,6 +421,12 @@ impl ChunkEnd {
 impl fmt::Debug for ChunkSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChunkSigner").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ChunkHeads<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChunkHeads").field("left", &self.data.len()).finish_non_exhaustive()
     }
 }
 

@@ -98,20 +98,23 @@ impl<B> SignedBody<B> {
     }
 
     fn take(&mut self, mut data: Bytes) -> Result<(), ChunkError> {
-        #[cfg(feature = "checksums")]
-        if let Trailing::Checksum(running) = &mut self.trailing {
-            running.update(&data);
-        }
+        // Where each whole chunk ends among the pieces that wait.
+        let mut ends = Vec::new();
         while !data.is_empty() {
             let room = self.chunk_len.saturating_sub(self.waiting_len);
             let piece = data.split_to(room.min(data.len()));
+            #[cfg(feature = "checksums")]
+            if let Trailing::Checksum(running) = &mut self.trailing {
+                running.update(&piece);
+            }
             self.waiting_len += piece.len();
             self.waiting.push_back(piece);
             if self.waiting_len == self.chunk_len {
-                self.chunk()?;
+                ends.push(self.waiting.len());
+                self.waiting_len = 0;
             }
         }
-        Ok(())
+        self.chunks(&ends)
     }
 
     /// Takes the trailers of the body below, if they were asked for.
@@ -130,20 +133,28 @@ impl<B> SignedBody<B> {
         Ok(())
     }
 
-    /// Writes the chunk that is waiting.
-    fn chunk(&mut self) -> Result<(), ChunkError> {
-        let Some(signer) = &mut self.signer else { return Ok(()) };
-        let head = signer.chunk_of(self.waiting.iter().map(|piece| &piece[..]))?;
-        self.out.push_back(Bytes::copy_from_slice(head.as_bytes()));
-        self.out.append(&mut self.waiting);
-        self.out.push_back(Bytes::from_static(ChunkSigner::DATA_END));
-        self.waiting_len = 0;
+    /// Writes chunks that are waiting, each up to its end among the pieces.
+    fn chunks(&mut self, ends: &[usize]) -> Result<(), ChunkError> {
+        let (Some(signer), Some(last)) = (&mut self.signer, ends.last()) else { return Ok(()) };
+        let chunks: VecDeque<Bytes> = self.waiting.drain(..*last).collect();
+        let pieces: Vec<&[u8]> = chunks.iter().map(|piece| &piece[..]).collect();
+        let mut begin = 0;
+        let groups: Vec<&[&[u8]]> = ends
+            .iter()
+            .map(|end| pieces.get(core::mem::replace(&mut begin, *end)..*end).unwrap_or_default())
+            .collect();
+        let mut data = chunks.iter();
+        for (head, group) in signer.chunks_of(&groups).zip(&groups) {
+            self.out.push_back(Bytes::copy_from_slice(head?.as_bytes()));
+            self.out.extend(data.by_ref().take(group.len()).cloned());
+            self.out.push_back(Bytes::from_static(ChunkSigner::DATA_END));
+        }
         Ok(())
     }
 
     fn finish(&mut self) -> Result<(), ChunkError> {
         if self.waiting_len > 0 {
-            self.chunk()?;
+            self.chunks(&[self.waiting.len()])?;
         }
         let Some(signer) = self.signer.take() else { return Ok(()) };
         let trailers = core::mem::replace(&mut self.trailing, Trailing::Nothing).into_lines();

@@ -12,7 +12,7 @@ use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::body::{BodyError, BodyVerifier, Event, VerifiedBody as Proof};
+use crate::body::{Ahead, BodyError, BodyVerifier, Event, VerifiedBody as Proof};
 
 /// How much of a chunk is held back at most until its signature has come, if nothing else is said.
 const MAX_HELD: usize = 16 * 1024 * 1024;
@@ -157,29 +157,47 @@ impl<B> VerifiedBody<B> {
     /// Feeds what came; decides what of it may go out.
     fn feed<E>(&mut self) -> Result<(), VerifiedBodyError<E>> {
         let Some(machine) = &mut self.machine else { return Ok(()) };
+        let input = self.input.clone();
         let chunks = self.hold != Hold::Nothing && machine.covers_chunks();
-        let fed = machine.feed(&self.input).map_err(VerifiedBodyError::Refused)?;
-        match fed.event {
-            Event::NeedMore => {}
-            Event::Data(data) => {
-                let data = self.input.slice_ref(data.into_unverified());
-                if chunks {
-                    self.held_len = self.held_len.saturating_add(data.len());
-                    if self.held_len > self.max_held {
-                        return Err(VerifiedBodyError::TooLong);
+        let (mut ahead, mut together) = (Ahead::NONE, 0);
+        if chunks {
+            // Chunks that are at hand whole, as many as may be held.
+            together = machine.look_ahead(None, self.max_held, &input, &mut ahead);
+        }
+        let mut some_covered = false;
+        loop {
+            let fed = match machine.feed_hashed(&self.input, &ahead) {
+                Ok(fed) => fed,
+                // What is covered goes out first. The machine says the same when it is asked again.
+                Err(_) if some_covered => return Ok(()),
+                Err(error) => return Err(VerifiedBodyError::Refused(error)),
+            };
+            match fed.event {
+                Event::NeedMore => {}
+                Event::Data(data) => {
+                    let data = self.input.slice_ref(data.into_unverified());
+                    if chunks {
+                        self.held_len = self.held_len.saturating_add(data.len());
+                        if self.held_len > self.max_held {
+                            return Err(VerifiedBodyError::TooLong);
+                        }
+                        self.held.push_back(data);
+                    } else {
+                        self.released.push_back(data);
                     }
-                    self.held.push_back(data);
-                } else {
-                    self.released.push_back(data);
+                }
+                Event::Covered { .. } => {
+                    self.released.append(&mut self.held);
+                    self.held_len = 0;
+                    some_covered = true;
+                    together = together.saturating_sub(1);
                 }
             }
-            Event::Covered { .. } => {
-                self.released.append(&mut self.held);
-                self.held_len = 0;
+            self.input.advance(fed.consumed);
+            if together == 0 || self.input.is_empty() {
+                return Ok(());
             }
         }
-        self.input.advance(fed.consumed);
-        Ok(())
     }
 
     /// What may go out now.

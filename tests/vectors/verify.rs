@@ -1,12 +1,14 @@
 //! Runs one request through the ladder: read, key, verify, feed, finish. A body comes in one piece,
-//! byte by byte, in two pieces and in pieces of any size: the outcome is the same.
+//! byte by byte, in two pieces and in pieces of any size, through an escrow or not: the outcome is the
+//! same.
 
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Write as _};
 
 use countersign::{
-    BodyError, BodyVerifier, Claim, ContentSha256, Dialect, Error, Event, Family, Mechanism,
-    ReadError, Request, SecretKey, SessionToken, SigningKey, Verified, Verifier, VerifyError,
+    BodyError, BodyVerifier, Claim, ContentSha256, Dialect, Error, Escrow, EscrowError, Event,
+    Family, Mechanism, ReadError, Request, SecretKey, SessionToken, SigningKey, Verified, Verifier,
+    VerifyError,
 };
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -110,11 +112,16 @@ fn in_pieces(vector: &Verify) -> Result<(), String> {
         }
         Ok(())
     };
-    let again = |pieces: &[&[u8]]| passage(vector, pieces.iter().copied()).expect("as before");
-    check(&|| "byte by byte".into(), &passage(vector, body.chunks(1)).expect("as before"))?;
+    let again = |what: &dyn Fn() -> String, pieces: &[&[u8]]| {
+        check(what, &passage(vector, pieces.iter().copied()).expect("as before"))?;
+        let machine = machine(vector).expect("as before");
+        check(&|| format!("held, {}", what()), &hold(machine, body.len(), pieces))
+    };
+    again(&|| "whole".into(), &[body])?;
+    again(&|| "byte by byte".into(), &body.chunks(1).collect::<Vec<_>>())?;
     for at in positions(body.len(), 64, 200) {
         let (head, tail) = body.split_at(at);
-        check(&|| format!("split at {at}"), &again(&[head, tail]))?;
+        again(&|| format!("split at {at}"), &[head, tail])?;
     }
     let mut random = Random::new(vector.id);
     for _ in 0..8 {
@@ -126,7 +133,7 @@ fn in_pieces(vector: &Verify) -> Result<(), String> {
             rest = tail;
         }
         let sizes = || pieces.iter().map(|piece| piece.len()).collect::<Vec<_>>();
-        check(&|| format!("in pieces of {:?}", sizes()), &again(&pieces))?;
+        again(&|| format!("in pieces of {:?}", sizes()), &pieces)?;
     }
     Ok(())
 }
@@ -361,6 +368,56 @@ pub(crate) fn pass<'b>(
         signed: proof.is_signed(),
         trailers: proof.trailers().map(|(name, value)| (name.into(), value.into())).collect(),
     });
+    Passage { data, covered, end }
+}
+
+/// The same through an escrow with so much room. What is lent is what chunks cover, to the byte.
+fn hold(machine: BodyVerifier, room: usize, pieces: &[&[u8]]) -> Passage {
+    let covers_chunks = machine.covers_chunks();
+    let mut escrow = Escrow::new(machine, vec![0; room]);
+    let mut data = Vec::new();
+    let fault = |error| match error {
+        EscrowError::Body(error) => error,
+        other => panic!("there is room for all of it: {other}"),
+    };
+    let mut fed = Ok(());
+    'pieces: for piece in pieces {
+        let mut rest = *piece;
+        while !rest.is_empty() {
+            match escrow.feed(rest) {
+                Ok(lent) => {
+                    assert!(lent.consumed > 0, "no progress");
+                    data.extend_from_slice(lent.covered);
+                    rest = rest.get(lent.consumed..).expect("no more is consumed than was fed");
+                }
+                Err(error) => {
+                    assert_eq!(escrow.feed(b"x").err(), Some(error), "it has failed before");
+                    fed = Err(("feed", fault(error)));
+                    break 'pieces;
+                }
+            }
+        }
+    }
+    let covered = if covers_chunks { data.len() as u64 } else { 0 };
+    let end = match (fed, escrow.finish()) {
+        (Err((stage, error)), again) => {
+            assert_eq!(again.err(), Some(EscrowError::Body(error)), "it has failed before");
+            Err((stage, error))
+        }
+        (Ok(()), Err(error)) => Err(("finish", fault(error))),
+        (Ok(()), Ok((proof, last))) => {
+            assert!(!covers_chunks || last.as_ref().is_empty(), "what chunks cover comes earlier");
+            data.extend_from_slice(last.as_ref());
+            Ok(Proof {
+                len: proof.len(),
+                signed: proof.is_signed(),
+                trailers: proof
+                    .trailers()
+                    .map(|(name, value)| (name.into(), value.into()))
+                    .collect(),
+            })
+        }
+    };
     Passage { data, covered, end }
 }
 

@@ -253,7 +253,7 @@ fn parse_bytes(count: usize) {
 fn upload(framing: &Framing<'_>, chunk: usize) -> (BodyVerifier, Vec<u8>) {
     let data = streams::data(framing.decoded_len as usize);
     let checksum = (!framing.trailers.is_empty()).then_some("AAAAAA==");
-    let Upload { head, wire } = Upload::new(framing, &data, chunk, checksum);
+    let Upload { head, wire, .. } = Upload::new(framing, &data, chunk, checksum);
     let headers = head.headers();
     let request = head.request(&headers);
     (streams::body(&heads::verifier(), &request, heads::now(), &heads::key()), wire)

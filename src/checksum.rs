@@ -1,15 +1,15 @@
 //! [`checksums`] The checksums that S3 keeps with objects, behind one enum.
 //!
-//! The only file that names their crates. Values are big-endian digests in base64 with padding.
+//! The only file that names their crates (base64 has its own). Values are big-endian digests in base64 with padding.
 //!
 //! Amazon S3 User Guide, "Checking object integrity"; RFC 1864 (`Content-MD5`).
 
 use core::fmt;
 
-use base64ct::{Base64, Encoding as _};
 use crc_fast::CrcAlgorithm;
 use sha2::Digest as _;
 
+use crate::base64;
 use crate::bounded::Bounded;
 
 /// The longest digest: SHA-512.
@@ -147,7 +147,7 @@ impl ChecksumAlgorithm {
     pub(crate) fn parse(self, value: &[u8]) -> Option<Checksum> {
         let mut buffer = [0; MAX_LEN];
         let text = core::str::from_utf8(value).ok()?;
-        let digest = Base64::decode(text, &mut buffer).ok().filter(|d| d.len() == self.len())?;
+        let digest = base64::decode(text, &mut buffer).filter(|d| d.len() == self.len())?;
         Some(Checksum { digest: Bounded::copy_of(digest).ok()? })
     }
 }
@@ -264,7 +264,7 @@ impl fmt::Display for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // 64 bytes are 88 characters.
         let mut buffer = [0; 88];
-        f.write_str(Base64::encode(self.as_bytes(), &mut buffer).unwrap_or_default())
+        f.write_str(base64::encode(self.as_bytes(), &mut buffer).unwrap_or_default())
     }
 }
 

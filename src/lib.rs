@@ -12,6 +12,8 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(any(feature = "checksums", feature = "post-policy"))]
+mod base64;
 mod body;
 mod bounded;
 mod bytes;
@@ -26,6 +28,8 @@ mod crypto;
 mod error;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "post-policy")]
+mod post;
 mod request;
 mod sign;
 mod signature;
@@ -50,6 +54,11 @@ pub use credential::{
     SessionTokenRule,
 };
 pub use error::{Error, Family, Hint};
+#[cfg(feature = "post-policy")]
+pub use post::{
+    CheckedForm, ConditionOperator, Form, FormClaim, FormError, FormField, FormValue, PolicyError,
+    PostField, PostPolicy, Redirect, SignedForm, SuccessAction, SuccessStatus, VerifiedForm,
+};
 pub use request::{Header, Limits, Request, RequestError};
 pub use sign::{ContentHeader, Presigned, SignError, Signed, SignedValue, Signer, SignerAt};
 pub use signature::{Signature, SigningKey};

@@ -64,6 +64,14 @@ impl SigningKey {
         self.0.start()
     }
 
+    /// The signature of a text that is signed as it is: the policy of a form.
+    #[cfg(feature = "post-policy")]
+    pub(crate) fn sign(&self, text: &[u8]) -> Signature {
+        let mut message = self.start::<1>();
+        message.update(text);
+        self.finish(&mut message)
+    }
+
     #[inline]
     pub(crate) fn finish<const BLOCKS: usize>(&self, message: &mut Gathering<BLOCKS>) -> Signature {
         Signature(digest_to_hex(&self.0.finish(message)))

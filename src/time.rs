@@ -76,6 +76,28 @@ impl Timestamp {
         }
     }
 
+    /// Reads the ISO 8601 extended form in UTC, `2015-12-30T12:00:00Z`, with up to nine digits of a
+    /// fraction of the second, which is cut.
+    #[cfg(feature = "post-policy")]
+    pub(crate) fn parse_extended(text: &str) -> Result<Self, TimestampError> {
+        let (fixed, rest) = text.as_bytes().split_first_chunk::<19>().ok_or(TimestampError)?;
+        let fraction = rest.strip_suffix(b"Z").ok_or(TimestampError)?;
+        let digits = match fraction.split_first() {
+            None => fraction,
+            Some((b'.', digits)) if (1..=9).contains(&digits.len()) => digits,
+            Some(_) => return Err(TimestampError),
+        };
+        let [y0, y1, y2, y3, b'-', o0, o1, b'-', d0, d1, b'T', h0, h1, b':', m0, m1, b':', s0, s1] =
+            *fixed
+        else {
+            return Err(TimestampError);
+        };
+        if !digits.iter().all(u8::is_ascii_digit) {
+            return Err(TimestampError);
+        }
+        Self::parse([y0, y1, y2, y3, o0, o1, d0, d1, b'T', h0, h1, m0, m1, s0, s1, b'Z'])
+    }
+
     /// Reads the date of an HTTP `Date` field: the basic form above or an IMF-fixdate (RFC 9110
     /// section 5.6.7), `Fri, 24 May 2013 00:00:00 GMT`.
     pub(crate) fn parse_http_date(text: &[u8]) -> Result<Self, TimestampError> {
@@ -169,6 +191,14 @@ impl Timestamp {
     #[must_use]
     pub fn extended(self) -> impl fmt::Display {
         Extended(self)
+    }
+
+    /// Writes the extended form, with `end` behind the seconds.
+    pub(crate) fn put_extended(&self, end: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = ascii(&self.text);
+        let part = |range: core::ops::Range<usize>| text.get(range).unwrap_or_default();
+        write!(f, "{}-{}-{}T", part(0..4), part(4..6), part(6..8))?;
+        write!(f, "{}:{}:{}{end}", part(9..11), part(11..13), part(13..15))
     }
 
     pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
@@ -276,10 +306,7 @@ struct Extended(Timestamp);
 
 impl fmt::Display for Extended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = ascii(&self.0.text);
-        let part = |range: core::ops::Range<usize>| text.get(range).unwrap_or_default();
-        write!(f, "{}-{}-{}T", part(0..4), part(4..6), part(6..8))?;
-        write!(f, "{}:{}:{}Z", part(9..11), part(11..13), part(13..15))
+        self.0.put_extended("Z", f)
     }
 }
 
@@ -418,6 +445,36 @@ mod tests {
             "Friday, 24-May-13 00:00:00 GMT",
         ] {
             assert!(Timestamp::parse_http_date(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[cfg(feature = "post-policy")]
+    #[test]
+    fn reads_the_extended_form() {
+        let whole = Timestamp::parse("20151230T120000Z").expect("a time");
+        for text in ["2015-12-30T12:00:00Z", "2015-12-30T12:00:00.000Z", "2015-12-30T12:00:00.9Z"] {
+            assert_eq!(Timestamp::parse_extended(text), Ok(whole), "{text}");
+        }
+        assert!(Timestamp::parse_extended("2015-12-30T12:00:00.123456789Z").is_ok());
+        for text in [
+            "",
+            "2015-12-30",
+            "2015-12-30T12:00:00",
+            "2015-12-30 12:00:00Z",
+            "2015-12-30T12:00:00z",
+            "2015-12-30T12:00:00.Z",
+            "2015-12-30T12:00:00,0Z",
+            "2015-12-30T12:00:00.0123456789Z",
+            "2015-12-30T12:00:00.0x0Z",
+            "2015-12-30T12:00:00+00:00",
+            "2015-12-30T12:00Z",
+            "2015-02-30T12:00:00Z",
+            "2015-12-30T12:00:60Z",
+            "20151230T120000Z",
+            "2015-12-30T12:00:00Z ",
+            "2015-12-30T12:00:0\u{e9}Z",
+        ] {
+            assert!(Timestamp::parse_extended(text).is_err(), "{text}");
         }
     }
 

@@ -208,3 +208,41 @@ fn verify(
     hint.elements(|_, value| elements += Buffer::of(value).len);
     assert!(Buffer::of(hint.message()).len > 0);
 }
+
+/// A form that has been read costs nothing to verify; one that is signed, the text of its policy.
+#[cfg(feature = "post-policy")]
+#[test]
+fn forms_take_what_is_told() {
+    use countersign::{Form, PostField, PostPolicy};
+
+    let now = Timestamp::parse("20130524T000000Z").expect("a time");
+    let scope = CredentialScope { date: now.date(), region: "us-east-1", service: "s3" };
+    let secret_key = SecretKey::new("secret").expect("a secret");
+    let access_key_id = AccessKeyId::new("AKIAIOSFODNN7EXAMPLE").expect("a name");
+    let credentials = Credentials { access_key_id, secret_key, session_token: None };
+    let signer = Signer::new(&credentials, scope).expect("a signer");
+    let policy = PostPolicy::new("examplebucket")
+        .starts_with(PostField::Key, "user/user1/")
+        .equal(PostField::Acl, "private")
+        .content_length_range(0, 10_000);
+    let (asked, signed) = allocations(|| signer.sign_form(&policy, now).expect("a policy"));
+    assert_eq!(asked, 1);
+    let mut form = Form::new(signed.bucket());
+    for (name, value) in signed.fields() {
+        form.push(name.to_string(), value.to_string()).expect("a field");
+    }
+    form.file(None).expect("a file");
+    let rules = Verifier::s3("us-east-1");
+    let key = SigningKey::derive(&secret_key, &scope);
+    let (asked, verified) = allocations(|| {
+        let claim = rules.read_form(&form).expect("a claim");
+        claim.verify(&key).expect("the key")
+    });
+    assert_eq!(asked, 0);
+    let mut body = verified.check(now).expect("held to").into_body();
+    let (asked, ()) = allocations(|| {
+        let _ = body.feed(b"content").expect("data");
+        let _ = body.finish().expect("whole");
+    });
+    assert_eq!(asked, 0);
+}

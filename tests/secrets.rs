@@ -50,3 +50,42 @@ fn nothing_secret_is_shown_by_debug() {
         }
     }
 }
+
+#[cfg(feature = "post-policy")]
+#[test]
+fn nothing_secret_is_shown_of_forms() {
+    use countersign::{Form, PostField, PostPolicy};
+
+    const CUSTOMER_KEY: &str = "pO3upElrwuEXSoFwCfnZPdSsmt/xWeFa0N9KgDijwVs=";
+    let now = Timestamp::parse("20130524T000000Z").expect("a time");
+    let scope = CredentialScope { date: now.date(), region: "us-east-1", service: "s3" };
+    let secret_key = SecretKey::new(SECRET).expect("a secret");
+    let token = SessionToken::new(TOKEN).expect("a token");
+    let access_key_id = AccessKeyId::new("ASIAIOSFODNN7EXAMPLE").expect("a name");
+    let credentials = Credentials { access_key_id, secret_key, session_token: Some(token) };
+    let signer = Signer::new(&credentials, scope).expect("a signer");
+    let policy =
+        PostPolicy::new("b").equal(PostField::Key, "k").equal(PostField::CustomerKey, CUSTOMER_KEY);
+    let signed = signer.sign_form(&policy, now).expect("a policy");
+    let signature = signed.signature().to_string();
+    let mut form = Form::new("b");
+    for (name, value) in signed.fields() {
+        form.push(name.to_string(), value.to_string()).expect("a field");
+    }
+    form.file(None).expect("a file");
+    let rules = Verifier::s3("us-east-1");
+    let key = SigningKey::derive(&secret_key, &scope);
+    let claim = || rules.read_form(&form).expect("a claim");
+    let verified = claim().verify_session(&key, token).expect("the key");
+    let shown = [
+        format!("{policy:?} {signed:?} {:?}", signed.fields().map(|(_, v)| v).collect::<Vec<_>>()),
+        format!("{form:?} {:?} {:?}", claim(), claim().session_token()),
+        format!("{verified:?}"),
+        format!("{:?}", verified.check(now).expect("held to")),
+    ];
+    for text in shown {
+        for secret in [SECRET, TOKEN, CUSTOMER_KEY, &signature] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}

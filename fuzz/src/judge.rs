@@ -98,6 +98,22 @@ impl<'a> Holder<'a> {
     }
 }
 
+/// The fields in which a form makes the holder's claim for a policy, signed by the same.
+pub fn form_signature(policy: &str) -> [(&'static str, String); 5] {
+    use base64::Engine as _;
+    let scope = CredentialScope { date: now().date(), region: "us-east-1", service: "s3" };
+    let holder = Holder { id: AccessKeyId::new(ID).expect("a name"), secret: SECRET, token: None };
+    let policy = base64::engine::general_purpose::STANDARD.encode(policy);
+    let signature = hex(&hmac(&holder.key_bytes(&scope), policy.as_bytes()));
+    [
+        ("policy", policy),
+        ("x-amz-algorithm", "AWS4-HMAC-SHA256".into()),
+        ("x-amz-credential", format!("{ID}/{scope}")),
+        ("x-amz-date", now().to_string()),
+        ("x-amz-signature", signature),
+    ]
+}
+
 /// Not the library's.
 pub fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("any length");

@@ -12,8 +12,8 @@ mod upload;
 
 pub use draft::{Draft, Form, Wire};
 pub use judge::{
-    AT, Asked, FAMILIES, Holder, ID, Object, SECRET, Seen, View, Way, answer, canonical_bytes, now,
-    read, verify,
+    AT, Asked, FAMILIES, Holder, ID, Object, SECRET, Seen, View, Way, answer, canonical_bytes,
+    form_signature, now, read, verify,
 };
 pub use message::{Edit, Message};
 pub use trial::try_upload;

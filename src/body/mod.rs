@@ -77,6 +77,9 @@ enum Mode {
     UnsignedWhole,
     /// Nothing covers the body.
     Unsigned,
+    /// Nothing covers the file of a form, but the policy says how long it may be.
+    #[cfg(feature = "post-policy")]
+    File { min: u64, max: u64 },
     /// The body comes in frames.
     Chunked(Chunked),
 }
@@ -165,6 +168,20 @@ pub enum BodyError {
     Truncated,
     /// There is more behind the body's end.
     AfterEnd,
+    /// The file of a form is longer than its policy allows.
+    FileTooLarge {
+        /// Bytes that came: one more than are allowed.
+        proposed: u64,
+        /// Bytes allowed.
+        max: u64,
+    },
+    /// The file of a form is shorter than its policy allows.
+    FileTooSmall {
+        /// Bytes that came.
+        proposed: u64,
+        /// Bytes demanded.
+        min: u64,
+    },
     /// A chunk is smaller than the rules allow.
     ChunkSize {
         /// The number of the chunk after it, from 1.
@@ -230,6 +247,13 @@ impl BodyVerifier {
         }
     }
 
+    /// For the file of a form that holds to its policy.
+    #[cfg(feature = "post-policy")]
+    pub(crate) fn of_file(lengths: core::ops::RangeInclusive<u64>) -> Self {
+        let (min, max) = lengths.into_inner();
+        Self { mode: Mode::File { min, max }, ..Self::new(Binding::Unsigned, None, None) }
+    }
+
     /// Refuses all that follows: whoever drives the machine could not hold what came.
     fn fail(&mut self) {
         self.failed.get_or_insert(BodyError::Abandoned);
@@ -261,6 +285,8 @@ impl BodyVerifier {
             Mode::Digest { .. } | Mode::Whole { .. } | Mode::UnsignedWhole | Mode::Unsigned => {
                 false
             }
+            #[cfg(feature = "post-policy")]
+            Mode::File { .. } => false,
         }
     }
 
@@ -272,6 +298,8 @@ impl BodyVerifier {
             Mode::Chunked(chunked) => Some(chunked.decoded_len()),
             Mode::Whole { .. } | Mode::UnsignedWhole => Some(self.len),
             Mode::Digest { .. } | Mode::Unsigned => self.announced,
+            #[cfg(feature = "post-policy")]
+            Mode::File { .. } => None,
         }
     }
 
@@ -373,6 +401,17 @@ impl BodyVerifier {
         };
         match &mut self.mode {
             Mode::Chunked(chunked) => chunked.take(input, ahead),
+            #[cfg(feature = "post-policy")]
+            Mode::File { max, .. } => {
+                let room = max.saturating_sub(self.len);
+                let room = usize::try_from(room).unwrap_or(usize::MAX).min(input.len());
+                if room == 0 {
+                    let proposed = self.len.saturating_add(1);
+                    return Err(BodyError::FileTooLarge { proposed, max: *max });
+                }
+                let (input, _) = input.split_at(room);
+                Ok(Fed { consumed: input.len(), event: Event::Data(Pending(input)) })
+            }
             _ => Ok(Fed { consumed: input.len(), event: Event::Data(Pending(input)) }),
         }
     }
@@ -383,7 +422,7 @@ impl BodyVerifier {
         let hash = match &mut self.mode {
             Mode::Chunked(chunked) => chunked.hash(),
             Mode::Digest { hash, .. } => Some(hash),
-            Mode::Whole { .. } | Mode::UnsignedWhole | Mode::Unsigned => None,
+            _ => None,
         };
         #[cfg(feature = "checksums")]
         if !self.checks.is_empty() {
@@ -424,6 +463,12 @@ impl BodyVerifier {
             Mode::Unsigned | Mode::UnsignedWhole => {
                 return Ok(VerifiedBody { len, signed: false, trailers });
             }
+            #[cfg(feature = "post-policy")]
+            Mode::File { min, .. } if len < min => {
+                return Err(BodyError::FileTooSmall { proposed: len, min });
+            }
+            #[cfg(feature = "post-policy")]
+            Mode::File { .. } => return Ok(VerifiedBody { len, signed: false, trailers }),
             Mode::Chunked(chunked) => return chunked.finish(),
         };
         // Both digests are public; the signature was compared before.
@@ -537,6 +582,10 @@ impl fmt::Display for BodyError {
             Self::FrameSyntax => f.write_str("the body's frames are not well formed"),
             Self::Truncated => f.write_str("the body ends too early"),
             Self::AfterEnd => f.write_str("there is more behind the body's end"),
+            Self::FileTooLarge { max, .. } => write!(f, "the file has more than {max} bytes"),
+            Self::FileTooSmall { proposed, min } => {
+                write!(f, "the file has {proposed} bytes instead of at least {min}")
+            }
             Self::ChunkSize { size, .. } => write!(f, "a chunk of {size} bytes is too small"),
             Self::ChunkSignature => f.write_str("a chunk's signature does not match"),
             Self::TrailerSignature => f.write_str("the trailers' signature does not match"),
@@ -645,6 +694,37 @@ mod tests {
             run(whole(computed), Some(1), []),
             Err(BodyError::Length { expected: 1, provided: 21 })
         );
+    }
+
+    #[cfg(feature = "post-policy")]
+    #[test]
+    fn a_file_is_as_long_as_the_policy_says() {
+        let run = |lengths, pieces: &mut dyn Iterator<Item = &'static [u8]>| {
+            let mut body = BodyVerifier::of_file(lengths);
+            let mut taken = 0;
+            for mut piece in pieces {
+                while !piece.is_empty() {
+                    let fed = body.feed(piece).map_err(|error| (taken, error))?;
+                    taken += fed.consumed;
+                    piece = piece.get(fed.consumed..).expect("no more than was fed");
+                }
+            }
+            body.finish().map(|proof| (proof.len(), proof.is_signed())).map_err(|e| (taken, e))
+        };
+        for size in [1, 2, 7, 21, 64] {
+            let pieces = || BODY.chunks(size);
+            assert_eq!(run(0..=u64::MAX, &mut pieces()), Ok((21, false)));
+            assert_eq!(run(21..=21, &mut pieces()), Ok((21, false)));
+            let large = BodyError::FileTooLarge { proposed: 21, max: 20 };
+            assert_eq!(run(0..=20, &mut pieces()), Err((20, large)), "all but the last byte");
+            let small = BodyError::FileTooSmall { proposed: 21, min: 22 };
+            assert_eq!(run(22..=30, &mut pieces()), Err((21, small)));
+            let large = BodyError::FileTooLarge { proposed: 1, max: 0 };
+            assert_eq!(run(0..=0, &mut pieces()), Err((0, large)));
+        }
+        assert_eq!(run(0..=0, &mut core::iter::empty()), Ok((0, false)));
+        let small = BodyError::FileTooSmall { proposed: 0, min: 1 };
+        assert_eq!(run(1..=9, &mut core::iter::empty()), Err((0, small)));
     }
 
     #[test]

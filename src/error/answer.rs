@@ -4,6 +4,8 @@
 
 use super::{Error, Family};
 use crate::body::BodyError;
+#[cfg(feature = "post-policy")]
+use crate::post::FormError;
 use crate::request::RequestError;
 use crate::verify::{Mechanism, ReadError, VerifyError};
 
@@ -36,18 +38,31 @@ const INCOMPLETE_BODY: Answer = ("IncompleteBody", 400);
 const INTERNAL_ERROR: Answer = ("InternalError", 500);
 const INVALID_ACCESS_KEY: Answer = ("InvalidAccessKeyId", 403);
 const INVALID_ARGUMENT: Answer = ("InvalidArgument", 400);
+#[cfg(feature = "post-policy")]
+const INVALID_POLICY: Answer = ("InvalidPolicyDocument", 400);
 const INVALID_REQUEST: Answer = ("InvalidRequest", 400);
 const INVALID_TOKEN: Answer = ("InvalidToken", 400);
 const INVALID_URI: Answer = ("InvalidURI", 400);
 const BAD_DIGEST: Answer = ("BadDigest", 400);
 const ENTITY_TOO_LARGE: Answer = ("EntityTooLarge", 400);
+const ENTITY_TOO_SMALL: Answer = ("EntityTooSmall", 400);
 const INVALID_DIGEST: Answer = ("InvalidDigest", 400);
 const CHUNK_SIZE: Answer = ("InvalidChunkSizeError", 403);
+#[cfg(feature = "post-policy")]
+const KEY_MISSING: Answer = ("UserKeyMustBeSpecified", 400);
+#[cfg(feature = "post-policy")]
+const MALFORMED_POST: Answer = ("MalformedPOSTRequest", 400);
 const MALFORMED_TRAILER: Answer = ("MalformedTrailerError", 400);
 const MISSING_LENGTH: Answer = ("MissingContentLength", 411);
+#[cfg(feature = "post-policy")]
+const NOT_A_FORM: Answer = ("PreconditionFailed", 412);
 const NOT_IMPLEMENTED: Answer = ("NotImplemented", 501);
+#[cfg(feature = "post-policy")]
+const PRE_DATA_TOO_LONG: Answer = ("MaxPostPreDataLengthExceeded", 400);
 const QUERY_PARAMETERS: Answer = ("AuthorizationQueryParametersError", 400);
 const SECTION_TOO_LARGE: Answer = ("RequestHeaderSectionTooLarge", 400);
+#[cfg(feature = "post-policy")]
+const SEVERAL_FILES: Answer = ("IncorrectNumberOfFilesInPostRequest", 400);
 const TOO_SKEWED: Answer = ("RequestTimeTooSkewed", 403);
 const CONTENT_MISMATCH: Answer = ("XAmzContentSHA256Mismatch", 400);
 // Both families.
@@ -79,8 +94,12 @@ pub(super) fn of(error: Error) -> Answers {
         Error::Read(error) => read(error),
         Error::Verify(error) => verify(error),
         Error::Body(error) => body(error),
+        #[cfg(feature = "post-policy")]
+        Error::Form(error) => form(error),
         // The caller's own fault.
         Error::Sign(_) => answers(INTERNAL_ERROR, INTERNAL_FAILURE),
+        #[cfg(feature = "post-policy")]
+        Error::Policy(_) => answers(INTERNAL_ERROR, INTERNAL_FAILURE),
     }
 }
 
@@ -171,6 +190,42 @@ fn verify(error: VerifyError) -> Answers {
     }
 }
 
+/// Forms are S3's alone.
+#[cfg(feature = "post-policy")]
+fn form(error: FormError) -> Answers {
+    use FormError as E;
+    let s3 = match error {
+        E::Read(error) => return read(error),
+        E::NotMultipart => NOT_A_FORM,
+        E::Malformed | E::FieldName | E::FieldText | E::FieldRepeated | E::FieldAfterFile => {
+            MALFORMED_POST
+        }
+        E::TooManyFields | E::TooLong => PRE_DATA_TOO_LONG,
+        E::FilesMultiple => SEVERAL_FILES,
+        E::FileMissing | E::FieldMissing(_) | E::BucketConflict | E::AlgorithmUnsupported => {
+            INVALID_ARGUMENT
+        }
+        E::PolicyBase64
+        | E::PolicyJson
+        | E::PolicyMember
+        | E::ExpirationMissing
+        | E::ExpirationSyntax
+        | E::ConditionsMissing
+        | E::ConditionsSyntax
+        | E::ConditionSyntax
+        | E::ConditionMembers
+        | E::ConditionValue
+        | E::ConditionOperatorMissing
+        | E::ConditionOperatorUnknown
+        | E::ConditionOperands(_) => INVALID_POLICY,
+        E::Expired | E::ConditionFailed { .. } | E::BucketUncovered | E::FieldUncovered { .. } => {
+            ACCESS_DENIED
+        }
+        E::KeyEmpty => KEY_MISSING,
+    };
+    answers(s3, MALFORMED_HTTP)
+}
+
 fn body(error: BodyError) -> Answers {
     match error {
         BodyError::DigestMismatch { .. } => answers(CONTENT_MISMATCH, MISMATCH),
@@ -192,6 +247,8 @@ fn body(error: BodyError) -> Answers {
             answers(BAD_DIGEST, MALFORMED_HTTP)
         }
         BodyError::ContentMd5Syntax => answers(INVALID_DIGEST, MALFORMED_HTTP),
+        BodyError::FileTooLarge { .. } => answers(ENTITY_TOO_LARGE, MALFORMED_HTTP),
+        BodyError::FileTooSmall { .. } => answers(ENTITY_TOO_SMALL, MALFORMED_HTTP),
         BodyError::Abandoned => answers(ENTITY_TOO_LARGE, MALFORMED_HTTP),
         BodyError::AlreadyWhole => answers(INTERNAL_ERROR, INTERNAL_FAILURE),
     }

@@ -6,6 +6,8 @@
 
 use core::fmt::{self, Display, Write};
 
+#[cfg(feature = "post-policy")]
+use super::form::{self, AboutForm};
 use super::{Error, Family, answer};
 use crate::body::BodyError;
 use crate::crypto::digest_to_hex;
@@ -28,7 +30,12 @@ pub struct Hint<'a> {
     error: Error,
     family: Family,
     about: Option<About<'a>>,
+    #[cfg(feature = "post-policy")]
+    about_form: Option<AboutForm<'a>>,
 }
+
+/// Takes the name and the value of an element.
+pub(super) type Each<'e> = &'e mut dyn FnMut(&'static str, &dyn Display);
 
 /// The request that a hint speaks of.
 #[derive(Clone, Copy)]
@@ -57,7 +64,13 @@ const UNKNOWN_KEY: &str = "The AWS Access Key Id you provided does not exist in 
 
 impl Hint<'static> {
     pub(super) const fn new(error: Error, family: Family) -> Self {
-        Self { error, family, about: None }
+        Self {
+            error,
+            family,
+            about: None,
+            #[cfg(feature = "post-policy")]
+            about_form: None,
+        }
     }
 }
 
@@ -74,8 +87,7 @@ impl<'a> Hint<'a> {
         request: &'b Request<'b>,
         now: Timestamp,
     ) -> Hint<'b> {
-        let about = Some(About { rules, request, body: None, now });
-        Hint { error: self.error, family: self.family, about }
+        Hint { about: Some(About { rules, request, body: None, now }), ..self.alone() }
     }
 
     /// As [`about`](Self::about), for a request that was read with its body by
@@ -88,8 +100,17 @@ impl<'a> Hint<'a> {
         body: &'b [u8],
         now: Timestamp,
     ) -> Hint<'b> {
-        let about = Some(About { rules, request, body: Some(body), now });
-        Hint { error: self.error, family: self.family, about }
+        Hint { about: Some(About { rules, request, body: Some(body), now }), ..self.alone() }
+    }
+
+    /// The same, of nothing in particular.
+    fn alone<'b>(self) -> Hint<'b> {
+        Hint::new(self.error, self.family)
+    }
+
+    #[cfg(feature = "post-policy")]
+    pub(super) fn of_form<'b>(self, about: AboutForm<'b>) -> Hint<'b> {
+        Hint { about_form: Some(about), ..self.alone() }
     }
 
     /// The service's name for the fault.
@@ -124,7 +145,15 @@ impl<'a> Hint<'a> {
         }
     }
 
-    fn put_elements(&self, each: &mut dyn FnMut(&'static str, &dyn Display)) {
+    fn put_elements(&self, each: Each<'_>) {
+        #[cfg(feature = "post-policy")]
+        if let Some(about) = &self.about_form {
+            match self.error {
+                Error::Read(error) => return about.read_elements(error, each),
+                Error::Verify(error) => return about.verify_elements(error, each),
+                _ => {}
+            }
+        }
         match self.error {
             Error::Read(error) => {
                 if let Some(about) = &self.about {
@@ -149,7 +178,19 @@ impl<'a> Hint<'a> {
                 each("Chunk", &chunk);
                 each("BadChunkSize", &size);
             }
+            Error::Body(BodyError::FileTooLarge { proposed, max }) => {
+                each("ProposedSize", &proposed);
+                each("MaxSizeAllowed", &max);
+            }
+            Error::Body(BodyError::FileTooSmall { proposed, min }) => {
+                each("ProposedSize", &proposed);
+                each("MinSizeAllowed", &min);
+            }
+            #[cfg(feature = "post-policy")]
+            Error::Form(error) => form::elements(error, self.about_form, each),
             Error::Body(_) | Error::Sign(_) => {}
+            #[cfg(feature = "post-policy")]
+            Error::Policy(_) => {}
         }
     }
 
@@ -159,7 +200,12 @@ impl<'a> Hint<'a> {
 
     /// A part of the credential, counted from its end, if the request is at hand.
     fn credential(&self, from_end: usize) -> Part<'_> {
-        Part { about: self.about, from_end }
+        Part {
+            about: self.about,
+            #[cfg(feature = "post-policy")]
+            about_form: self.about_form,
+            from_end,
+        }
     }
 
     fn put_message(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -168,7 +214,20 @@ impl<'a> Hint<'a> {
             Error::Verify(error) => self.put_verify(error, f),
             Error::Body(error) => self.put_body(error, f),
             Error::Sign(_) => self.put_internal(f),
+            #[cfg(feature = "post-policy")]
+            Error::Form(error) => form::put(error, self.about_form, f),
+            #[cfg(feature = "post-policy")]
+            Error::Policy(_) => self.put_internal(f),
         }
+    }
+
+    /// The rules of what is at hand.
+    fn rules(&self) -> Option<&Verifier<'_>> {
+        #[cfg(feature = "post-policy")]
+        if let Some(about) = &self.about_form {
+            return Some(about.rules);
+        }
+        self.about.as_ref().map(|about| about.rules)
     }
 
     fn put_body(&self, error: BodyError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -217,8 +276,11 @@ impl<'a> Hint<'a> {
             E::ContentMd5Mismatch => {
                 f.write_str("The Content-MD5 you specified did not match what we received.")
             }
-            E::Abandoned => {
+            E::Abandoned | E::FileTooLarge { .. } => {
                 f.write_str("Your proposed upload exceeds the maximum allowed size")
+            }
+            E::FileTooSmall { .. } => {
+                f.write_str("Your proposed upload is smaller than the minimum allowed size")
             }
             E::AlreadyWhole => self.put_internal(f),
         }
@@ -360,6 +422,8 @@ impl<'a> Hint<'a> {
                 "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' \
                  header. Authorization=AWS4-HMAC-SHA256",
             ),
+            #[cfg(feature = "post-policy")]
+            E::DateSyntax(Mechanism::Form) => f.write_str(form::DATE_FORM),
             E::DateSyntax(_) if s3 => f.write_str(
                 "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
             ),
@@ -460,10 +524,16 @@ impl<'a> Hint<'a> {
             | E::ScopeTerminator(Mechanism::Query) => {
                 f.write_str("Error parsing the X-Amz-Credential parameter; ")?;
             }
+            E::CredentialSyntax(Mechanism::Form)
+            | E::CredentialDateSyntax(Mechanism::Form)
+            | E::ScopeDate(Mechanism::Form)
+            | E::ScopeRegion(Mechanism::Form)
+            | E::ScopeService(Mechanism::Form)
+            | E::ScopeTerminator(Mechanism::Form) => {}
             _ => f.write_str("The authorization header is malformed; ")?,
         }
-        let rules = self.about.map(|about| about.rules);
-        let (region, service) = rules.map_or(("", ""), |rules| (rules.region, rules.service));
+        let (region, service) =
+            self.rules().map_or(("", ""), |rules| (rules.region, rules.service));
         match error {
             E::CredentialSyntax(_) => f.write_str(
                 "the Credential is mal-formed; expecting \
@@ -494,7 +564,7 @@ impl<'a> Hint<'a> {
 
     fn put_credential_query(&self, error: ReadError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use ReadError as E;
-        let service = self.about.map_or("", |about| about.rules.service);
+        let service = self.rules().map_or("", |rules| rules.service);
         match error {
             E::CredentialSyntax(_) => f.write_str(
                 "Credential must have exactly 5 slash-delimited elements, e.g. \
@@ -589,7 +659,7 @@ impl<'a> About<'a> {
         Some((at, life.map(|life| life.as_secs())))
     }
 
-    fn read_elements(&self, error: ReadError, each: &mut dyn FnMut(&'static str, &dyn Display)) {
+    fn read_elements(&self, error: ReadError, each: Each<'_>) {
         use ReadError as E;
         match error {
             E::TwoMechanisms
@@ -634,11 +704,7 @@ impl<'a> About<'a> {
         }
     }
 
-    fn verify_elements(
-        &self,
-        error: VerifyError,
-        each: &mut dyn FnMut(&'static str, &dyn Display),
-    ) {
+    fn verify_elements(&self, error: VerifyError, each: Each<'_>) {
         let Some(claim) = self.claim() else { return };
         match error {
             VerifyError::SignatureMismatch => {
@@ -670,15 +736,23 @@ impl Display for Message<'_> {
 /// A part of the credential that a request carries, counted from its end.
 struct Part<'a> {
     about: Option<About<'a>>,
+    #[cfg(feature = "post-policy")]
+    about_form: Option<AboutForm<'a>>,
     from_end: usize,
 }
 
 impl Display for Part<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = |text: &str, f: &mut fmt::Formatter<'_>| {
+            f.write_str(text.rsplit('/').nth(self.from_end).unwrap_or_default())
+        };
+        #[cfg(feature = "post-policy")]
+        if let Some(about) = &self.about_form {
+            return part(about.credential_text().unwrap_or_default(), f);
+        }
         let Some(About { rules, request, .. }) = self.about else { return Ok(()) };
         let mut buffer = Buffer::new();
-        let text = rules.credential_text(request, &mut buffer).unwrap_or_default();
-        f.write_str(text.rsplit('/').nth(self.from_end).unwrap_or_default())
+        part(rules.credential_text(request, &mut buffer).unwrap_or_default(), f)
     }
 }
 
@@ -698,10 +772,10 @@ impl Display for Lossy<'_> {
 }
 
 /// Bytes as two hexadecimal digits each, with a blank between them.
-struct Hex<'a>(&'a PutBytes<'a>);
+pub(super) struct Hex<'a>(pub(super) &'a PutBytes<'a>);
 
 /// Hands bytes over, piece by piece.
-type PutBytes<'a> = dyn Fn(&mut dyn FnMut(&[u8])) + 'a;
+pub(super) type PutBytes<'a> = dyn Fn(&mut dyn FnMut(&[u8])) + 'a;
 
 impl Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,12 +2,14 @@
 //!
 //! The only place that knows service codes, HTTP statuses and message texts; the errors themselves
 //! know what is wrong and nothing else. `answer.rs` is the table of codes, `hint.rs` adds texts and
-//! elements that need the request, `render.rs` [`render`] writes bodies.
+//! elements that need the request (`form.rs` those of forms), `render.rs` [`render`] writes bodies.
 //!
 //! Amazon S3 API Reference, "Error responses"; AWS IAM User Guide, "Troubleshoot Signature Version
 //! 4 requests"; AWS Query API "Common errors".
 
 mod answer;
+#[cfg(feature = "post-policy")]
+mod form;
 mod hint;
 #[cfg(feature = "render")]
 mod render;
@@ -15,6 +17,8 @@ mod render;
 use core::fmt;
 
 use crate::body::BodyError;
+#[cfg(feature = "post-policy")]
+use crate::post::{FormError, PolicyError};
 use crate::sign::SignError;
 use crate::verify::{ReadError, VerifyError};
 
@@ -40,6 +44,12 @@ pub enum Error {
     Body(BodyError),
     /// A request cannot be signed.
     Sign(SignError),
+    /// A form is refused.
+    #[cfg(feature = "post-policy")]
+    Form(FormError),
+    /// A policy is not signed.
+    #[cfg(feature = "post-policy")]
+    Policy(PolicyError),
 }
 
 /// The families of error answers.
@@ -115,6 +125,24 @@ impl From<SignError> for Error {
     }
 }
 
+#[cfg(feature = "post-policy")]
+impl From<FormError> for Error {
+    /// A claim in a form that cannot be read is the fault that it is in a head.
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::Read(error) => Self::Read(error),
+            error => Self::Form(error),
+        }
+    }
+}
+
+#[cfg(feature = "post-policy")]
+impl From<PolicyError> for Error {
+    fn from(error: PolicyError) -> Self {
+        Self::Policy(error)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -122,6 +150,10 @@ impl fmt::Display for Error {
             Self::Verify(error) => error.fmt(f),
             Self::Body(error) => error.fmt(f),
             Self::Sign(error) => error.fmt(f),
+            #[cfg(feature = "post-policy")]
+            Self::Form(error) => error.fmt(f),
+            #[cfg(feature = "post-policy")]
+            Self::Policy(error) => error.fmt(f),
         }
     }
 }
@@ -133,6 +165,10 @@ impl core::error::Error for Error {
             Self::Verify(error) => error,
             Self::Body(error) => error,
             Self::Sign(error) => error,
+            #[cfg(feature = "post-policy")]
+            Self::Form(error) => error,
+            #[cfg(feature = "post-policy")]
+            Self::Policy(error) => error,
         })
     }
 }

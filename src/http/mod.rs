@@ -3,6 +3,10 @@
 //! A head is borrowed, its values are not copied. HTTP/2's authority becomes the field
 //! `:authority`, as it stood on the wire. What a signer adds is marked sensitive where it is secret.
 
+#[cfg(feature = "multipart")]
+mod form;
+#[cfg(feature = "multipart")]
+mod part;
 #[cfg(feature = "http-body")]
 mod signed_body;
 #[cfg(feature = "http-body")]
@@ -18,6 +22,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use crate::request::{Header, Request};
 use crate::sign::{Signed, SignedValue};
 
+#[cfg(feature = "multipart")]
+pub use form::{FormFile, FormUpload, FormUploadError};
 #[cfg(feature = "http-body")]
 pub use signed_body::{SignedBody, SignedBodyError, Trailing};
 #[cfg(feature = "http-body")]

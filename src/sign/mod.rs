@@ -104,10 +104,10 @@ const RESERVED: [Known; 6] = [
 /// ```
 #[derive(Clone)]
 pub struct Signer<'a> {
-    access_key_id: AccessKeyId,
-    key: SigningKey,
-    scope: CredentialScope<'a>,
-    token: Option<SessionToken<'a>>,
+    pub(crate) access_key_id: AccessKeyId,
+    pub(crate) key: SigningKey,
+    pub(crate) scope: CredentialScope<'a>,
+    pub(crate) token: Option<SessionToken<'a>>,
     token_rule: SessionTokenRule,
     content_header: ContentHeader,
     limits: Limits,

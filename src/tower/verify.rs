@@ -247,6 +247,11 @@ impl Answers {
 
 /// Verifies requests before a service sees them.
 ///
+/// It is about claims in heads. A form for a browser upload carries its claim in its body, and is
+/// refused here; a server that takes forms sends them another way before the layer:
+/// [`Verifier::attempted`] gives [`Mechanism::Form`] for a POST of `multipart/form-data` that makes
+/// no claim in its head, and `http::FormUpload` (feature `multipart`) takes it from there.
+///
 /// ```
 /// use countersign::tower::{BoxError, Found, KeyProvider, VerifyLayer, Wanted};
 /// use countersign::{SecretKey, SigningKey};

@@ -119,10 +119,8 @@ impl<'r> Claim<'r> {
     /// [`VerifyError::SignatureMismatch`].
     pub fn verify(self, key: &SigningKey) -> Result<Verified<'r>, VerifyError> {
         let matches = self.matches(key);
-        if self.token.is_some() {
-            return Err(VerifyError::SessionTokenUnexpected);
-        }
-        self.proven(matches, key)
+        settle(matches, self.token, None)?;
+        Ok(self.proven(key))
     }
 
     /// Checks the signature in constant time with the key of a temporary credential, and that its
@@ -145,11 +143,8 @@ impl<'r> Claim<'r> {
         expected: SessionToken<'_>,
     ) -> Result<Verified<'r>, VerifyError> {
         let matches = self.matches(key);
-        let token = self.token.ok_or(VerifyError::SessionTokenMissing)?;
-        if !expected.matches(token.bytes()) {
-            return Err(VerifyError::SessionTokenMismatch);
-        }
-        self.proven(matches, key)
+        settle(matches, self.token, Some(expected))?;
+        Ok(self.proven(key))
     }
 
     /// Refuses a claim for whose name there is no key, after the work that a wrong signature takes.
@@ -186,12 +181,29 @@ impl<'r> Claim<'r> {
         self.string_to_sign.signature(key).matches(&self.signature)
     }
 
-    fn proven(self, matches: bool, key: &SigningKey) -> Result<Verified<'r>, VerifyError> {
-        if !matches {
-            return Err(VerifyError::SignatureMismatch);
-        }
+    /// To be called when all has been settled.
+    fn proven(self, key: &SigningKey) -> Verified<'r> {
         let signed = matches!(self.binding, Binding::Chunked(ChunkRules { signed: true, .. }));
-        Ok(Verified::new(self, signed.then(|| key.clone())))
+        Verified::new(self, signed.then(|| key.clone()))
+    }
+}
+
+/// Whether a claim is true: its signature matches, and it has the session token that goes with the
+/// key, or none.
+#[inline]
+pub(crate) fn settle(
+    matches: bool,
+    presented: Option<ClaimedSessionToken<'_>>,
+    expected: Option<SessionToken<'_>>,
+) -> Result<(), VerifyError> {
+    match (presented, expected) {
+        (Some(_), None) => Err(VerifyError::SessionTokenUnexpected),
+        (None, Some(_)) => Err(VerifyError::SessionTokenMissing),
+        (Some(token), Some(expected)) if !expected.matches(token.bytes()) => {
+            Err(VerifyError::SessionTokenMismatch)
+        }
+        _ if !matches => Err(VerifyError::SignatureMismatch),
+        _ => Ok(()),
     }
 }
 
@@ -206,7 +218,7 @@ enum Source<'r> {
 }
 
 impl<'r> ClaimedSessionToken<'r> {
-    pub(super) const fn in_field(value: &'r [u8]) -> Self {
+    pub(crate) const fn in_field(value: &'r [u8]) -> Self {
         Self(Source::Field(value))
     }
 

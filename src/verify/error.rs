@@ -48,7 +48,8 @@ pub enum ReadError {
     SignatureV2,
     /// The request is signed with Signature Version 4a (ECDSA).
     SignatureV4a(Mechanism),
-    /// The request makes its claim in a POST form, which is not read yet.
+    /// The request makes its claim in a POST form, which `Verifier::read_form` reads (feature
+    /// `post-policy`); or a form is read for a service that takes none.
     FormNotSupported,
 
     /// `Authorization` is not an algorithm and, after one blank, its components.
@@ -179,7 +180,7 @@ impl fmt::Display for ReadError {
             Self::AuthorizationRepeated => "there are several authorization fields",
             Self::SignatureV2 => "signature version 2 is not supported",
             Self::SignatureV4a(_) => "signature version 4a is not supported",
-            Self::FormNotSupported => "POST forms are not supported yet",
+            Self::FormNotSupported => "POST forms are not read here",
             Self::AuthorizationSpace => {
                 "the authorization field has not one blank after its scheme"
             }

@@ -36,6 +36,8 @@ pub use claim::{Claim, ClaimedSessionToken};
 pub use error::{Component, Mechanism, ReadError, VerifyError};
 pub use verified::{SignedHeader, Verified};
 
+#[cfg(feature = "post-policy")]
+pub(crate) use claim::settle;
 pub(crate) use query::Buffer;
 
 use query::AuthenticationParameters;
@@ -244,7 +246,7 @@ impl<'p> Verifier<'p> {
         }
         let timestamp = presented.timestamp(&wire, now)?;
         let expires = presented.expires(self)?;
-        self.check_scope(&presented, timestamp)?;
+        self.check_scope(&presented.credential, presented.mechanism, timestamp)?;
         self.check_window(presented.mechanism, timestamp, expires, now)?;
         let token = self.token(&wire, &presented)?;
         let (content, binding) = self.content(&wire, &query, presented.mechanism, body)?;
@@ -355,12 +357,12 @@ impl<'p> Verifier<'p> {
         }
     }
 
-    fn check_scope(
+    pub(crate) fn check_scope(
         &self,
-        presented: &Presented<'_, '_>,
+        credential: &ClaimedCredential<'_>,
+        mechanism: Mechanism,
         timestamp: Timestamp,
     ) -> Result<(), ReadError> {
-        let (credential, mechanism) = (&presented.credential, presented.mechanism);
         if credential.date != timestamp.date() {
             return Err(ReadError::ScopeDate(mechanism));
         }
@@ -646,7 +648,11 @@ impl<'b> ClaimedCredential<'b> {
         Some((Self { name, date, region, service, terminator }, rest))
     }
 
-    fn parse(text: &'b str, mechanism: Mechanism, now: Timestamp) -> Result<Self, ReadError> {
+    pub(crate) fn parse(
+        text: &'b str,
+        mechanism: Mechanism,
+        now: Timestamp,
+    ) -> Result<Self, ReadError> {
         let mut rest = text;
         let mut part = || {
             let at = bytes::rfind(rest.as_bytes(), b'/')?;

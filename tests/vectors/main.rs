@@ -1,9 +1,13 @@
 //! Runs every vector of `test-vectors/` and says how many.
 //!
 //! A test program of its own (no libtest), so that the counts are printed. The format is described
-//! in `test-vectors/README.md`; `model.rs` reads it and refuses what it does not know, `verify.rs`
-//! and `sign.rs` run the two kinds, `tamper.rs` changes every valid request bit by bit.
+//! in `test-vectors/README.md`; `model.rs` reads it and refuses what it does not know, `verify.rs`,
+//! `sign.rs` and `form.rs` run the kinds, `tamper.rs` changes every valid request bit by bit. Forms
+//! need the feature `multipart`.
 
+#[cfg(feature = "multipart")]
+mod form;
+#[cfg_attr(not(feature = "multipart"), allow(dead_code, reason = "forms are not run"))]
 mod model;
 mod sign;
 mod tamper;
@@ -25,6 +29,7 @@ use tamper::Sample;
 struct Tally {
     valid: usize,
     invalid: usize,
+    form: usize,
     sign: usize,
     keys: usize,
     excepted: usize,
@@ -44,8 +49,8 @@ fn main() -> ExitCode {
     let mut failures = String::new();
     let mut total = Tally::default();
     println!(
-        "{:<38}{:>7}{:>9}{:>7}{:>6}{:>10}{:>12}{:>10}",
-        "vectors", "valid", "invalid", "sign", "keys", "excepted", "tampered", "harmless",
+        "{:<38}{:>7}{:>9}{:>6}{:>7}{:>6}{:>10}{:>12}{:>10}",
+        "vectors", "valid", "invalid", "form", "sign", "keys", "excepted", "tampered", "harmless",
     );
     // The files are independent of each other: as many at a time as there are processors, those with
     // the most work first.
@@ -81,7 +86,10 @@ fn main() -> ExitCode {
     total.print("total");
     let failed = failures.lines().count();
     print!("{failures}");
-    let passed = total.valid + total.invalid + total.sign + total.keys + total.excepted;
+    let passed =
+        total.valid + total.invalid + total.form + total.sign + total.keys + total.excepted;
+    #[cfg(not(feature = "multipart"))]
+    println!("forms are run with the feature multipart");
     println!("vectors: {} passed, {failed} failed", passed.saturating_sub(failed));
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -105,6 +113,12 @@ fn run(name: &str, file: &File, excepted: &BTreeMap<u64, String>, failures: &mut
         }
     };
     let (mut valid, mut invalid, mut sign, mut keys) = (0, 0, 0, 0);
+    #[cfg_attr(not(feature = "multipart"), allow(unused_mut))]
+    let mut form = 0;
+    #[cfg(feature = "multipart")]
+    for vector in &file.form {
+        settle(vector.id, &vector.comment, form::run(vector), &mut form);
+    }
     for vector in &file.verify {
         let count = match vector.expected {
             Expected::Valid { .. } => &mut valid,
@@ -131,16 +145,29 @@ fn run(name: &str, file: &File, excepted: &BTreeMap<u64, String>, failures: &mut
             }
         }
     }
+    #[cfg(feature = "multipart")]
+    for vector in &file.form {
+        match form::tamper(vector) {
+            Ok((tampered, harmless)) => {
+                tally.tampered += tampered;
+                tally.harmless += harmless;
+            }
+            Err(why) => {
+                let _ = writeln!(failures, "{name} #{} tampered: {why}", vector.id);
+            }
+        }
+    }
     for id in excepted.keys().filter(|id| !seen.contains(id)) {
         let _ = writeln!(failures, "{name} has no #{id}, which exceptions.json names");
     }
-    Tally { valid, invalid, sign, keys, ..tally }
+    Tally { valid, invalid, form, sign, keys, ..tally }
 }
 
 impl Tally {
     fn add(&mut self, other: &Self) {
         self.valid += other.valid;
         self.invalid += other.invalid;
+        self.form += other.form;
         self.sign += other.sign;
         self.keys += other.keys;
         self.excepted += other.excepted;
@@ -149,9 +176,9 @@ impl Tally {
     }
 
     fn print(&self, name: &str) {
-        let Self { valid, invalid, sign, keys, excepted, tampered, harmless } = self;
+        let Self { valid, invalid, form, sign, keys, excepted, tampered, harmless } = self;
         println!(
-            "{name:<38}{valid:>7}{invalid:>9}{sign:>7}{keys:>6}{excepted:>10}{tampered:>12}\
+            "{name:<38}{valid:>7}{invalid:>9}{form:>6}{sign:>7}{keys:>6}{excepted:>10}{tampered:>12}\
              {harmless:>10}",
         );
     }

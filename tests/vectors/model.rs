@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 type Read<T> = Result<T, String>;
 
 pub(crate) struct File {
+    pub(crate) form: Vec<PostForm>,
     pub(crate) verify: Vec<Verify>,
     pub(crate) sign: Vec<Sign>,
     pub(crate) keys: Vec<Key>,
@@ -134,6 +135,62 @@ pub(crate) struct Stream {
     pub(crate) encoded_len: u64,
 }
 
+/// A form that is posted, in fields or as it crosses the wire.
+pub(crate) struct PostForm {
+    pub(crate) id: u64,
+    pub(crate) comment: String,
+    pub(crate) at: Timestamp,
+    pub(crate) rules: Rules,
+    pub(crate) keys: BTreeMap<String, Secret>,
+    pub(crate) bucket: String,
+    pub(crate) posted: Posted,
+    pub(crate) expected: ExpectedForm,
+}
+
+pub(crate) enum Posted {
+    Fields {
+        fields: Vec<(String, String)>,
+        file: Option<PostedFile>,
+        /// Fields after the file.
+        after: Vec<(String, String)>,
+    },
+    Wire {
+        content_type: String,
+        body: Vec<u8>,
+    },
+}
+
+pub(crate) struct PostedFile {
+    pub(crate) name: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) enum ExpectedForm {
+    Valid {
+        access_key_id: String,
+        key: String,
+        posted: Vec<(String, String)>,
+        lengths: (u64, u64),
+        success: Success,
+        signature: String,
+    },
+    Invalid {
+        stage: String,
+        error: String,
+        code: String,
+        status: u16,
+        message: String,
+        elements: Vec<(String, String)>,
+    },
+}
+
+/// What the page is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Success {
+    Status(u16),
+    Redirect(String),
+}
+
 pub(crate) enum Form {
     Header { authorization: String },
     Query { expires: u64, target: String },
@@ -240,6 +297,11 @@ fn file(mut object: Object) -> Read<File> {
         Ok(())
     };
     let (mut verify, mut sign, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    let mut form = Vec::new();
+    each("form", &mut |vector| {
+        form.push(form_vector(vector)?);
+        Ok(())
+    })?;
     each("verify", &mut |vector| {
         verify.push(verify_vector(vector)?);
         Ok(())
@@ -258,7 +320,70 @@ fn file(mut object: Object) -> Read<File> {
             return Err(format!("the flag {flag} has no note"));
         }
     }
-    Ok(File { verify, sign, keys })
+    Ok(File { form, verify, sign, keys })
+}
+
+fn form_vector(mut vector: Object) -> Read<PostForm> {
+    let posted = match vector.optional_text("contentType")? {
+        Some(content_type) => Posted::Wire { content_type, body: body(vector.list("wire")?)? },
+        None => Posted::Fields {
+            fields: pairs(vector.take("fields")?)?,
+            file: vector.optional("file").map(posted_file).transpose()?,
+            after: vector.optional("after").map_or(Ok(Vec::new()), pairs)?,
+        },
+    };
+    let expected = match vector.text("result")?.as_str() {
+        "valid" => {
+            let lengths = vector.take("lengths")?;
+            let mut success = vector.object("success")?;
+            let redirect = success.optional_text("redirect")?;
+            let success_action = match redirect {
+                Some(url) => Success::Redirect(url),
+                None => Success::Status(status(&mut success)?),
+            };
+            success.end()?;
+            ExpectedForm::Valid {
+                access_key_id: vector.text("accessKeyId")?,
+                key: vector.text("objectKey")?,
+                posted: pairs(vector.take("posted")?)?,
+                lengths: serde_json::from_value(lengths).map_err(|error| error.to_string())?,
+                success: success_action,
+                signature: vector.text("signature")?,
+            }
+        }
+        "invalid" => ExpectedForm::Invalid {
+            stage: vector.text("stage")?,
+            error: vector.text("error")?,
+            code: vector.text("code")?,
+            status: status(&mut vector)?,
+            message: vector.text("message")?,
+            elements: pairs(vector.take("elements")?)?,
+        },
+        other => return Err(format!("the result {other}")),
+    };
+    let read = PostForm {
+        id: vector.number("tcId")?,
+        comment: vector.text("comment")?,
+        at: time(&vector.text("at")?)?,
+        rules: rules(vector.object("rules")?)?,
+        keys: keys(vector.object("keys")?)?,
+        bucket: vector.text("bucket")?,
+        posted,
+        expected,
+    };
+    vector.end()?;
+    Ok(read)
+}
+
+fn posted_file(value: Value) -> Read<PostedFile> {
+    let mut file = Object::new(value)?;
+    let read = PostedFile { name: file.optional_text("name")?, body: body(file.list("body")?)? };
+    file.end()?;
+    Ok(read)
+}
+
+fn status(object: &mut Object) -> Read<u16> {
+    u16::try_from(object.number("status")?).map_err(|_| "a status".into())
 }
 
 fn verify_vector(mut vector: Object) -> Read<Verify> {
@@ -285,7 +410,7 @@ fn verify_vector(mut vector: Object) -> Read<Verify> {
                 stage: vector.text("stage")?,
                 error: vector.text("error")?,
                 code: vector.text("code")?,
-                status: u16::try_from(vector.number("status")?).map_err(|_| "a status")?,
+                status: status(&mut vector)?,
                 covered_len: vector.optional("coveredLen").map_or(Ok(0), number_of)?,
             }
         }

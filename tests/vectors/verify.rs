@@ -531,6 +531,8 @@ pub(crate) fn name(error: &Error) -> String {
         Error::Read(error) => format!("{error:?}"),
         Error::Verify(error) => format!("{error:?}"),
         Error::Body(error) => format!("{error:?}"),
+        #[cfg(feature = "post-policy")]
+        Error::Form(error) => format!("{error:?}"),
         other => format!("{other:?}"),
     };
     text.split(['(', ' ']).next().unwrap_or_default().to_owned()

@@ -57,12 +57,13 @@ fn modules_import_only_from_below() {
 #[test]
 fn dependencies_are_named_once() {
     let homes = [
-        ("constant_time_eq", "crypto.rs"),
+        ("aws_lc_rs", "crypto/module.rs"),
+        ("constant_time_eq", "crypto/mod.rs"),
         ("base64ct", "base64.rs"),
         ("crc_fast", "checksum.rs"),
-        ("zeroize", "crypto.rs"),
-        ("const_hex", "crypto.rs"),
-        ("countersign_multihash", "crypto.rs"),
+        ("zeroize", "crypto/mod.rs"),
+        ("const_hex", "crypto/mod.rs"),
+        ("countersign_multihash", "crypto/mod.rs"),
         ("time::OffsetDateTime", "time.rs"),
         ("serde_core", "post/json.rs"),
         ("serde_json", "post/json.rs"),

@@ -1,25 +1,11 @@
-//! SHA-256, HMAC-SHA-256, hexadecimal digests and the one comparison of secrets.
-//!
-//! The only file that names the hash backend. It works on the backend's block function instead of
-//! its `Digest` wrapper, which costs a third of a compression for each of the three short messages
-//! of a signature: the block buffer and the padding are ours, the compression is not.
-//!
-//! FIPS 180-4 (SHA-256), RFC 2104 (HMAC).
-
-use core::fmt;
+//! The backend of choice: on the block function of `sha2` instead of its `Digest` wrapper, which costs
+//! a third of a compression for each of the three short messages of a signature. The block buffer and
+//! the padding are ours, the compression is not.
 
 use sha2::block_api::compress256;
-/// What is wiped when it is dropped.
-#[cfg(feature = "tower")]
-pub(crate) use zeroize::Zeroizing as Wiped;
-use zeroize::optimization_barrier;
 
-use crate::bytes::{self, Lanes, others};
-
-/// Length of a SHA-256 digest in bytes.
-pub(crate) const DIGEST_LEN: usize = 32;
-
-const BLOCK_LEN: usize = 64;
+use super::{BLOCK_LEN, DIGEST_LEN, Sha256, wipe};
+use crate::bytes;
 
 /// The initial hash value, FIPS 180-4 section 5.3.3.
 const INITIAL: [u32; 8] = [
@@ -41,9 +27,6 @@ const PADDING: [u8; BLOCK_LEN + 8] = {
     padding
 };
 
-/// A running SHA-256, for data in large pieces.
-pub(crate) type Sha256 = Gathering<1>;
-
 /// A running SHA-256 that gathers small pieces to `BLOCKS` blocks before it hashes them.
 #[derive(Clone)]
 pub(crate) struct Gathering<const BLOCKS: usize> {
@@ -56,12 +39,6 @@ pub(crate) struct Gathering<const BLOCKS: usize> {
 }
 
 impl Sha256 {
-    pub(crate) fn digest(data: &[u8]) -> [u8; DIGEST_LEN] {
-        let mut hash = Self::new();
-        hash.update(data);
-        hash.finish()
-    }
-
     /// Ends a message; the next one can begin.
     pub(crate) fn end(&mut self) -> [u8; DIGEST_LEN] {
         let mut blocks = [self.blocks[0], [0; BLOCK_LEN]];
@@ -74,31 +51,6 @@ impl Sha256 {
         let digest = bytes_of(&self.state);
         (self.state, self.filled, self.hashed) = (INITIAL, 0, 0);
         digest
-    }
-}
-
-/// Messages that [`digest_each`] takes at a time. With more of them it gains nothing.
-pub(crate) const LANES: usize = 16;
-
-/// How many messages are hashed side by side: with 1, nothing is gained by [`digest_each`].
-#[inline]
-pub(crate) fn lanes() -> usize {
-    #[cfg(feature = "lanes")]
-    return countersign_multihash::lanes().min(LANES);
-    #[cfg(not(feature = "lanes"))]
-    1
-}
-
-/// The digests of messages, each in pieces, in their order.
-pub(crate) fn digest_each(messages: &[&[&[u8]]], digests: &mut [[u8; DIGEST_LEN]]) {
-    #[cfg(feature = "lanes")]
-    if messages.len() > 1 && messages.len() == digests.len() {
-        return countersign_multihash::sha256_each_of(messages, digests);
-    }
-    for (pieces, digest) in messages.iter().zip(digests) {
-        let mut hash = Sha256::new();
-        pieces.iter().for_each(|piece| hash.update(piece));
-        *digest = hash.end();
     }
 }
 
@@ -249,10 +201,7 @@ impl<const BLOCKS: usize> Layout<BLOCKS> {
     /// Writes a digest as hexadecimal digits.
     #[inline(always)]
     pub(crate) fn put_hex(&mut self, at: usize, digest: &[u8; DIGEST_LEN]) {
-        if let Some(place) = self.blocks.as_flattened_mut().get_mut(at..at + 2 * DIGEST_LEN) {
-            // Cannot fail: the place is exactly twice as long.
-            let _ = const_hex::encode_to_slice(digest, place);
-        }
+        self.put(at, &super::digest_to_hex(digest));
     }
 
     /// Hashes the blocks that end before a position.
@@ -388,148 +337,5 @@ impl Drop for MacKey {
     fn drop(&mut self) {
         wipe(&mut self.inner);
         wipe(&mut self.outer);
-    }
-}
-
-/// Overwrites a secret, in a way that is not optimized out.
-#[inline(always)]
-fn wipe<T: Copy + Default, const N: usize>(secret: &mut [T; N]) {
-    *secret = [T::default(); N];
-    optimization_barrier(secret);
-}
-
-/// Whether two digests are equal, in a time that does not depend on where they differ.
-#[inline]
-pub(crate) fn constant_time_eq(a: &[u8; DIGEST_LEN], b: &[u8; DIGEST_LEN]) -> bool {
-    constant_time_eq::constant_time_eq_32(a, b)
-}
-
-/// The same for digests in hexadecimal.
-#[inline]
-pub(crate) fn constant_time_eq_hex(a: &[u8; 2 * DIGEST_LEN], b: &[u8; 2 * DIGEST_LEN]) -> bool {
-    constant_time_eq::constant_time_eq_64(a, b)
-}
-
-/// Lower-case hexadecimal of a digest.
-#[inline]
-pub(crate) fn digest_to_hex(digest: &[u8; DIGEST_LEN]) -> [u8; 2 * DIGEST_LEN] {
-    let mut hex = [b'0'; 2 * DIGEST_LEN];
-    // Cannot fail: the output is exactly twice as long.
-    let _ = const_hex::encode_to_slice(digest, &mut hex);
-    hex
-}
-
-/// The 64 lower-case hexadecimal digits of a digest, if the text is that.
-#[inline]
-pub(crate) fn hex_of_digest(text: &[u8]) -> Option<&[u8; 2 * DIGEST_LEN]> {
-    let others = |lanes: Lanes| others(lanes.is_in(b'0', b'9') | lanes.is_in(b'a', b'f'));
-    <&[u8; 2 * DIGEST_LEN]>::try_from(text).ok().filter(|text| bytes::none(*text, others))
-}
-
-/// Reads 64 lower-case hexadecimal digits; the upper-case ones are another text, not signed by any
-/// known client.
-pub(crate) fn digest_from_hex(text: &[u8]) -> Option<[u8; DIGEST_LEN]> {
-    let text = hex_of_digest(text)?;
-    let mut digest = [0; DIGEST_LEN];
-    const_hex::decode_to_slice(text, &mut digest).ok()?;
-    Some(digest)
-}
-
-/// Writes bytes that are known to be ASCII.
-pub(crate) fn write_ascii(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    f.write_str(core::str::from_utf8(bytes).unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{MacKey, Sha256, digest_from_hex, digest_to_hex};
-
-    fn hex(bytes: &[u8; 32]) -> [u8; 64] {
-        digest_to_hex(bytes)
-    }
-
-    /// FIPS 180-4 examples and the million letters `a`.
-    #[test]
-    fn digests_of_the_standard() {
-        let cases: [(&[u8], &[u8; 64]); 3] = [
-            (b"", b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-            (b"abc", b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
-            (
-                b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-                b"248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
-            ),
-        ];
-        for (data, expected) in cases {
-            assert_eq!(&hex(&Sha256::digest(data)), expected);
-        }
-        let mut million = Sha256::new();
-        for _ in 0..15_625 {
-            million.update(&[b'a'; 64]);
-        }
-        assert_eq!(
-            &hex(&million.finish()),
-            b"cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
-        );
-    }
-
-    /// However the data is cut, the digest is that of the whole: every length over two blocks,
-    /// every split of it.
-    #[test]
-    fn splits_do_not_matter() {
-        let data: [u8; 150] = core::array::from_fn(|i| i as u8);
-        for len in 0..=data.len() {
-            let whole = <sha2::Sha256 as sha2::Digest>::digest(&data[..len]);
-            for split in 0..=len {
-                let mut hash = Sha256::new();
-                for _ in 0..2 {
-                    hash.update(&data[..split]);
-                    hash.update(&data[split..len]);
-                    assert_eq!(hash.clone().finish()[..], whole[..], "{len} split at {split}");
-                    assert_eq!(hash.end()[..], whole[..], "{len} split at {split}");
-                }
-            }
-        }
-    }
-
-    /// RFC 4231 test cases 1, 2 and 6 (a key longer than a block, given in two parts).
-    #[test]
-    fn codes_of_the_standard() {
-        type Case<'a> = (&'a [&'a [u8]], &'a [u8], &'a [u8; 64]);
-        let cases: [Case<'_>; 3] = [
-            (
-                &[&[0x0b; 20]],
-                b"Hi There",
-                b"b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
-            ),
-            (
-                &[b"Je", b"fe"],
-                b"what do ya want for nothing?",
-                b"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
-            ),
-            (
-                &[&[0xaa; 100], &[0xaa; 31]],
-                b"Test Using Larger Than Block-Size Key - Hash Key First",
-                b"60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
-            ),
-        ];
-        for (key, message, expected) in cases {
-            assert_eq!(&hex(&MacKey::new(key).mac(message)), expected);
-        }
-    }
-
-    #[test]
-    fn hex_is_64_lower_case_digits() {
-        let good = [b'a'; 64];
-        assert!(digest_from_hex(&good).is_some());
-        for (at, byte) in [(0, b'A'), (63, b'F'), (5, b'g'), (7, b' '), (1, b'x'), (9, 0xff)] {
-            let mut bad = good;
-            bad[at] = byte;
-            assert!(digest_from_hex(&bad).is_none(), "{}", char::from(byte));
-        }
-        let mut prefixed = [b'0'; 64];
-        prefixed[1] = b'x';
-        assert!(digest_from_hex(&prefixed).is_none());
-        assert!(digest_from_hex(&good[1..]).is_none());
-        assert!(digest_from_hex(&[b'a'; 65]).is_none());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign::{
     AccessKeyId, ContentSha256, CredentialScope, Credentials, Header, Request, SecretKey,
-    Signature, Signer, SigningKey, Timestamp, Verifier,
+    Signature, Signed, Signer, SignerAt, SigningKey, Timestamp, Verifier,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -213,7 +213,17 @@ impl Buffer {
 /// Signs and writes the values of the fields to add.
 #[inline]
 pub(crate) fn sign(signer: &Signer<'_>, request: &Request<'_>, now: Timestamp, into: &mut Buffer) {
-    let signed = signer.sign(request, CONTENT, now).expect("signed");
+    write(&signer.sign(request, CONTENT, now).expect("signed"), into);
+}
+
+/// The same with what a second's requests have in common kept.
+#[inline]
+pub(crate) fn sign_at(second: &SignerAt<'_, '_>, request: &Request<'_>, into: &mut Buffer) {
+    write(&second.sign(request, CONTENT).expect("signed"), into);
+}
+
+#[inline]
+fn write(signed: &Signed<'_>, into: &mut Buffer) {
     let mut at = 0;
     for (name, value) in signed.headers() {
         black_box(name);

@@ -747,4 +747,48 @@ mod tests {
         assert_eq!(select("host;range;x-amz-a"), Err(CoverageError::Missing));
         assert_eq!(select("host;x-amz-a;z"), Err(CoverageError::Missing));
     }
+
+    /// What is recognized by the fields that came is what the list says: every list of up to three
+    /// names against every request of up to four fields.
+    #[test]
+    fn lists_of_fields_that_came() {
+        let fields = ["host", "Host", "A", "a-b", "x-amz-a", "Authorization", "a_b", ":authority"];
+        let listed = ["", "host", "Host", "a", "a-b", "x-amz-a", "authorization", "a_b", "z"];
+        let must_sign = |name: &str| name.starts_with("x-amz-") || name.contains('_');
+        let mut lists = Vec::new();
+        for first in listed {
+            lists.push(String::from(first));
+            for second in listed {
+                lists.push([first, second].join(";"));
+                lists.extend(listed.iter().map(|third| [first, second, third].join(";")));
+            }
+        }
+        let written = |fields: &Fields<'_>| {
+            let mut text = Text(Vec::new());
+            fields.put_lines(&mut text);
+            text.0
+        };
+        let (mut recognized, mut covered) = (0, 0);
+        for nth in 0..fields.len().pow(4) {
+            let digit = |place: u32| fields[nth / fields.len().pow(place) % fields.len()];
+            let headers: Vec<_> = (0..4)
+                .map(|place| Header { name: digit(place), value: b"h" })
+                .take(1 + nth % 4)
+                .collect();
+            let wire = Wire::new(&headers);
+            let Ok(host) = Host::settle(&wire, None) else { continue };
+            for list in &lists {
+                let fields = SignedHeaders::parse(list)
+                    .filter(|list| list.names_host())
+                    .map(|signed| Fields::select(&wire, host, signed, must_sign));
+                covered += usize::from(matches!(fields, Some(Ok(_))));
+                let Some(usual) = Fields::listed(&wire, list.as_bytes()) else { continue };
+                recognized += 1;
+                let Some(Ok(fields)) = fields else { panic!("{list}: {headers:?}") };
+                assert_eq!(usual.order.indices, fields.order.indices, "{list}: {headers:?}");
+                assert_eq!((usual.list, written(&usual)), (fields.list, written(&fields)));
+            }
+        }
+        assert!(recognized > 1000 && recognized < covered, "{recognized} of {covered}");
+    }
 }

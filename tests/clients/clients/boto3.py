@@ -7,6 +7,7 @@ Runtime, which brings more checksums too.
 import io
 import os
 import sys
+import time
 
 import boto3
 from boto3.exceptions import S3UploadFailedError
@@ -286,6 +287,62 @@ def presigned_headers():
         equal("object exists", exists("never.txt"), False)
 
 
+def form(key="form/${filename}", fields=None, conditions=(), expires=300, by=s3):
+    """A browser's form: where to post it, and its fields."""
+    issued = by.generate_presigned_post(
+        BUCKET,
+        key,
+        Fields=fields,
+        Conditions=[{name: value} for name, value in (fields or {}).items()] + list(conditions),
+        ExpiresIn=expires,
+    )
+    return issued["url"], issued["fields"]
+
+
+def form_post():
+    data = content("1m.bin")
+    fields = {"Content-Type": "image/x-test", "x-amz-meta-a": "b c", "success_action_status": "201"}
+    exact = [["content-length-range", len(data), len(data)]]
+    for by in [s3, *([client(*TEMPORARY)] if TEMPORARY else [])]:
+        answer = upload(*form(fields=fields, conditions=exact, by=by), "ü &.bin", data).decode()
+        location = f"<Location>{ENDPOINT}/{BUCKET}/form/%C3%BC%20%26.bin</Location>"
+        for element in (location, f"<Bucket>{BUCKET}</Bucket>", "<Key>form/ü &amp;.bin</Key>", md5(data)):
+            equal(f"{element} in {answer}", element in answer, True)
+        answer = s3.get_object(Bucket=BUCKET, Key="form/ü &.bin")
+        equal("object", answer["Body"].read(), data)
+        equal("type", answer["ContentType"], "image/x-test")
+        equal("metadata", answer["Metadata"], {"a": "b c"})
+        s3.delete_object(Bucket=BUCKET, Key="form/ü &.bin")
+    upload_by_curl(*form(), "12m.bin")
+    equal("object", get("form/12m.bin"), content("12m.bin"))
+    s3.delete_object(Bucket=BUCKET, Key="form/12m.bin")
+
+
+def form_refused(name, function):
+    """Nothing is stored of what is refused."""
+    try:
+        checks.must_refuse(function)
+    finally:
+        equal("object exists", exists(name), False)
+
+
+def form_forbidden():
+    """Another key than the form is for."""
+    url, fields = form()
+    form_refused("never", lambda: upload(url, {**fields, "key": "never/x"}, "x", b"x"))
+
+
+def form_too_large():
+    form_of = form(conditions=[["content-length-range", 1, 200 << 10]])
+    form_refused("form/", lambda: upload(*form_of, "x", content("200k.bin") + b"x"))
+
+
+def form_expired():
+    form_of = form(expires=1)
+    time.sleep(3)
+    form_refused("form/", lambda: upload(*form_of, "x", b"x"))
+
+
 def temporary(by):
     by.put_object(Bucket=BUCKET, Key="temporary.txt", Body=b"temporary")
     equal("object", get("temporary.txt"), b"temporary")
@@ -347,6 +404,10 @@ attempt(
     "presigned-tampered",
     lambda: checks.must_refuse(*tampered_get(presign("get_object", "1m.bin"), "1m.bin", "small.txt")),
 )
+attempt("form-post", form_post)
+attempt("form-forbidden", form_forbidden)
+attempt("form-too-large", form_too_large)
+attempt("form-expired", form_expired)
 attempt("signature-v2", lambda: refused_to(client(signature_version="s3")))
 if TEMPORARY:
     key_id, secret, token = TEMPORARY

@@ -12,6 +12,7 @@ import http.client
 import os
 import re
 import ssl
+import subprocess
 import sys
 import time
 import traceback
@@ -124,6 +125,24 @@ def fetch(url, method="GET", body=None, headers=None):
         code = re.search(r"<Code>(\w+)</Code>", answer.decode(errors="replace"))
         raise Refused(f"{response.status} {code.group(1) if code else answer[:99]}")
     return answer
+
+
+def upload(url, fields, name, data):
+    """Post a form, encoded as `requests` does."""
+    from urllib3.filepost import encode_multipart_formdata
+
+    body, media = encode_multipart_formdata([*fields.items(), ("file", (name, data))])
+    return fetch(url, "POST", body, {"content-type": media})
+
+
+def upload_by_curl(url, fields, name):
+    """Post one of the files to upload."""
+    command = ["curl", "--silent", "--show-error", "--fail", "--noproxy", "*"]
+    command += ["--cacert", CA] if CA else []
+    for field, value in fields.items():
+        command += ["--form-string", f"{field}={value}"]
+    command += ["--form", f"file=@{FILES / name}", url]
+    return subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
 
 
 def expired(url):

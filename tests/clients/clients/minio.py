@@ -3,12 +3,14 @@
 import io
 import os
 import sys
-from datetime import timedelta
+import time
+from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
 from minio.commonconfig import CopySource
+from minio.datatypes import PostPolicy
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 
@@ -158,6 +160,29 @@ def presigned_put():
     equal("object", get("presigned.bin"), content("1m.bin"))
 
 
+def form(key, shortest=1, longest=5 * PART, life=300):
+    """A browser's form for keys below form/, filled in: where to post it, and its fields."""
+    policy = PostPolicy(BUCKET, datetime.now(timezone.utc) + timedelta(seconds=life))
+    policy.add_starts_with_condition("key", "form/")
+    policy.add_content_length_range_condition(shortest, longest)
+    return f"{ENDPOINT}/{BUCKET}", {**s3.presigned_post_policy(policy), "key": key}
+
+
+def form_post():
+    upload(*form("form/${filename}"), "ü &.bin", content("1m.bin"))
+    equal("object", get("form/ü &.bin"), content("1m.bin"))
+
+
+def form_refused(key, data=b"x", wait=0, **options):
+    """Nothing is stored of what is refused."""
+    url, fields = form(key, **options)
+    time.sleep(wait)
+    try:
+        checks.must_refuse(lambda: upload(url, fields, "x", data))
+    finally:
+        equal("object exists", exists(key), False)
+
+
 def refused_to(by):
     """Neither reads nor writes for this client."""
     try:
@@ -206,6 +231,10 @@ attempt(
     "presigned-tampered",
     lambda: checks.must_refuse(*tampered_get(presign("1m.bin"), "1m.bin", "small.txt")),
 )
+attempt("form-post", form_post)
+attempt("form-forbidden", form_refused, "never")
+attempt("form-too-large", lambda: form_refused("form/x", content("200k.bin"), longest=200 * 1024 - 1))
+attempt("form-expired", lambda: form_refused("form/x", wait=3, life=1))
 attempt("wrong-secret", lambda: refused_to(client(secret=OTHER_SECRET)))
 attempt("unknown-key", lambda: refused_to(client(key_id=UNKNOWN_KEY_ID)))
 attempt("delete-bucket", delete_bucket)

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as sdk from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
+import { createPresignedPost } from '@aws-sdk/s3-presigned-post'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 
 const {
@@ -313,6 +314,56 @@ await attempt('presigned-tampered', async () => {
     () => request(`${url}&response-content-type=text%2Fhtml`),
     () => request(url, { method: 'DELETE' }),
   )
+})
+// A browser's form, posted as a page would.
+const form = (more = {}, by = s3) => createPresignedPost(by, { Bucket, Key: 'form/${filename}', Expires: 300, ...more })
+const post = ({ url, fields }, name, data) => {
+  const body = new FormData()
+  for (const [field, value] of Object.entries(fields)) body.append(field, value)
+  body.append('file', new Blob([data]), name)
+  return request(url, { method: 'POST', body })
+}
+// Nothing is stored of what is refused.
+const formRefused = async (key, run) => {
+  try {
+    await mustRefuse(run)
+  } finally {
+    equal('object exists', await exists(key), false)
+  }
+}
+await attempt('form-post', async () => {
+  const data = content('1m.bin')
+  const Fields = { 'Content-Type': 'image/x-test', 'x-amz-meta-a': 'b c', success_action_status: '201' }
+  const Conditions = [['content-length-range', data.length, data.length]]
+  const signers = [s3]
+  if (S3_TEMPORARY) {
+    const [accessKeyId, secretAccessKey, sessionToken] = S3_TEMPORARY.split(' ')
+    signers.push(client({ accessKeyId, secretAccessKey, sessionToken }))
+  }
+  for (const by of signers) {
+    const answer = (await post(await form({ Fields, Conditions }, by), 'ü &.bin', data)).toString()
+    for (const part of [`<Bucket>${Bucket}</Bucket>`, '<Key>form/ü &amp;.bin</Key>', md5(data)]) {
+      equal(`${part} in ${answer}`, answer.includes(part), true)
+    }
+    const { Body, ContentType, Metadata } = await send('GetObject', { Key: 'form/ü &.bin' })
+    equal('object', Buffer.from(await Body.transformToByteArray()), data)
+    equal('type', ContentType, 'image/x-test')
+    equal('metadata', Metadata, { a: 'b c' })
+    await send('DeleteObject', { Key: 'form/ü &.bin' })
+  }
+})
+await attempt('form-forbidden', async () => {
+  const { url, fields } = await form()
+  await formRefused('never/x', () => post({ url, fields: { ...fields, key: 'never/x' } }, 'x', 'x'))
+})
+await attempt('form-too-large', async () => {
+  const issued = await form({ Conditions: [['content-length-range', 1, 200 * 1024]] })
+  await formRefused('form/x', () => post(issued, 'x', Buffer.concat([content('200k.bin'), Buffer.from('x')])))
+})
+await attempt('form-expired', async () => {
+  const issued = await form({ Expires: 1 })
+  await sleep(3000)
+  await formRefused('form/x', () => post(issued, 'x', 'x'))
 })
 if (S3_TEMPORARY) {
   const [accessKeyId, secretAccessKey, sessionToken] = S3_TEMPORARY.split(' ')

@@ -72,9 +72,47 @@ pub struct Config {
     #[arg(long, value_name = "FILE", requires = "upstream")]
     pub upstream_ca: Option<PathBuf>,
 
+    /// Origin whose web pages may read answers, as browsers write it (scheme, host, port unless it is
+    /// the usual one), or * for any. Can be given several times.
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    pub allow_origin: Vec<String>,
+
+    /// Bucket, and folder in it, that the upload page at /_/upload posts files to. It asks for an
+    /// access key id and its secret, over TLS or on this machine only. Without this option there is
+    /// no page.
+    #[arg(long, value_name = "BUCKET[/FOLDER]", conflicts_with = "upstream")]
+    pub upload_page: Option<UploadPage>,
+
     /// What is logged, as a tracing filter.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     pub log: String,
+}
+
+/// Where the files of the upload page go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadPage {
+    /// The bucket.
+    pub bucket: String,
+    /// What keys begin with: nothing, or a folder and its slash.
+    pub prefix: String,
+}
+
+impl std::str::FromStr for UploadPage {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (bucket, folder) = text.split_once('/').unwrap_or((text, ""));
+        let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+        if !(3..=63).contains(&bucket.len()) || !bucket.bytes().all(good) {
+            return Err("a bucket has 3 to 63 lower-case letters, digits, hyphens and dots");
+        }
+        let folder = folder.trim_end_matches('/');
+        if folder.len() > 512 || folder.contains("${") || folder.chars().any(char::is_control) {
+            return Err("a folder has up to 512 bytes, no ${ and no control characters");
+        }
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        Ok(UploadPage { bucket: bucket.to_owned(), prefix })
+    }
 }
 
 impl Config {
@@ -115,6 +153,21 @@ fn region(text: &str) -> Result<String, String> {
     }
 }
 
+/// An origin as browsers write it: scheme and host, perhaps a port, nothing behind it.
+fn origin(text: &str) -> Result<String, String> {
+    let parsed = text.parse::<Uri>().ok();
+    let written = parsed.as_ref().and_then(|uri| {
+        let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?;
+        Some(format!("{scheme}://{}", uri.authority()?.as_str().to_ascii_lowercase()))
+    });
+    if text == "*" || written.as_deref() == Some(text) && !text.contains('@') {
+        Ok(text.to_owned())
+    } else {
+        Err("an origin is http:// or https://, a host in lower case, perhaps a port; or *"
+            .to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,5 +184,42 @@ mod tests {
         assert!(config.upstream().is_none());
         assert!(Config::try_parse_from(["gateway", "--upstream", "http://localhost"]).is_err());
         assert!(Config::parse_from(["gateway", "--tls-self-signed"]).tls_files().is_some());
+        assert!(config.upload_page.is_none() && config.allow_origin.is_empty());
+        let behind = ["--upstream", "http://localhost", "--upstream-credentials", "c"];
+        let page = ["--upload-page", "bucket"];
+        assert!(Config::try_parse_from(["gateway"].iter().chain(&behind).chain(&page)).is_err());
+    }
+
+    #[test]
+    fn places_of_the_upload_page() {
+        let place = |text: &str| text.parse::<UploadPage>().map(|to| (to.bucket, to.prefix));
+        let is = |bucket: &str, prefix: &str| Ok((bucket.to_owned(), prefix.to_owned()));
+        assert_eq!(place("demo"), is("demo", ""));
+        assert_eq!(place("demo/"), is("demo", ""));
+        assert_eq!(place("demo/in/box"), is("demo", "in/box/"));
+        assert_eq!(place("demo/in/"), is("demo", "in/"));
+        for bad in ["", "de", "/in", "De-mo", "demo/${filename}", "demo/a\nb", "_"] {
+            assert!(place(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn origins() {
+        for good in ["*", "https://app.example", "http://localhost:8080", "http://[::1]:80"] {
+            assert_eq!(origin(good).as_deref(), Ok(good));
+        }
+        for bad in [
+            "",
+            "null",
+            "app.example",
+            "https://app.example/",
+            "https://App.example",
+            "ftp://app.example",
+            "https://u@app.example",
+            "https://app.example/a?b",
+            "**",
+        ] {
+            assert!(origin(bad).is_err(), "{bad}");
+        }
     }
 }

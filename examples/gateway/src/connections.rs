@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::service::Service;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -25,11 +25,20 @@ use crate::tls::Tls;
 /// Connections at a time; more wait to be accepted.
 const CONNECTIONS: usize = 1024;
 /// How long a head may take, a handshake, and a connection may wait for the next head.
-const HEAD: Duration = Duration::from_secs(30);
+pub(crate) const HEAD: Duration = Duration::from_secs(30);
 /// How long requests may take to finish once the gateway is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
 /// The longest head of an HTTP/2 request.
 const HEAD_LEN: u32 = 64 * 1024;
+
+/// Who is at the other end of a connection; among the extensions of every request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Peer {
+    /// On this machine.
+    pub(crate) local: bool,
+    /// Over TLS.
+    pub(crate) secure: bool,
+}
 
 /// What answers requests. There is always an answer.
 pub(crate) trait Answers:
@@ -125,16 +134,26 @@ impl<S: Answers> Connection<S> {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%peer, %error, "cannot set TCP_NODELAY");
         }
-        let Some(tls) = tls else { return self.speak(stream).await };
+        let Some(tls) = tls else { return self.speak(stream, false).await };
         match timeout(HEAD, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.speak(stream).await,
+            Ok(Ok(stream)) => self.speak(stream, true).await,
             Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS"),
             Err(_) => tracing::debug!(%peer, "a handshake took too long"),
         }
     }
 
-    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let connection = self.builder.serve_connection(TokioIo::new(stream), self.service);
+    async fn speak(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        secure: bool,
+    ) {
+        let peer = Peer { local: self.peer.ip().to_canonical().is_loopback(), secure };
+        let answers = self.service;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            answers.call(request)
+        });
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = self.watcher.watch(connection).await {
             tracing::debug!(peer = %self.peer, %error, "a connection ended");
         }

@@ -9,8 +9,8 @@
 use std::fmt;
 
 use bytes::Bytes;
-use countersign::http::VerifiedBodyError;
-use countersign::{Error, Family};
+use countersign::http::{FormUploadError, VerifiedBodyError};
+use countersign::{Error, Family, Hint};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use s3s::Body;
 
@@ -41,6 +41,14 @@ pub(crate) enum Fault {
     Header,
     /// A trailer whose length is not known in advance.
     Trailer,
+    /// A field of a form that would be left out.
+    Field,
+    /// A method that the resource does not take.
+    Method,
+    /// No web page may ask.
+    NoCors,
+    /// This web page may not ask, or not for this.
+    Cors,
     /// The store behind the gateway does not answer.
     Upstream,
     /// Something failed here.
@@ -51,14 +59,30 @@ impl Fault {
     /// What is wrong with a body that broke off, or that cannot be held.
     pub(crate) fn of_broken(error: &VerifiedBodyError<BrokenOff>) -> Self {
         match error {
-            VerifiedBodyError::Inner(BrokenOff::Idle) => Fault::Idle,
-            VerifiedBodyError::Inner(BrokenOff::Connection(error)) => {
-                tracing::debug!(%error, "a body broke off");
-                Fault::Incomplete
-            }
+            VerifiedBodyError::Inner(reason) => Fault::of_broken_off(reason),
             VerifiedBodyError::TooLong => Fault::TooLarge,
             _ => Fault::Internal,
         }
+    }
+
+    /// What is wrong with a body that broke off.
+    pub(crate) fn of_broken_off(reason: &BrokenOff) -> Self {
+        match reason {
+            BrokenOff::Idle => Fault::Idle,
+            BrokenOff::Connection(error) => {
+                tracing::debug!(%error, "a body broke off");
+                Fault::Incomplete
+            }
+        }
+    }
+
+    /// What is wrong with a form that broke off.
+    pub(crate) fn of_form(error: &FormUploadError) -> Self {
+        let reason = match error {
+            FormUploadError::Inner(reason) => reason.downcast_ref(),
+            _ => None,
+        };
+        reason.map_or(Fault::Internal, Fault::of_broken_off)
     }
 
     /// Code, status and message.
@@ -97,6 +121,29 @@ impl Fault {
                 StatusCode::NOT_IMPLEMENTED,
                 "A trailer you announced implies functionality that is not implemented.",
             ),
+            Fault::Field => (
+                "NotImplemented",
+                StatusCode::NOT_IMPLEMENTED,
+                "A form field you provided implies functionality that is not implemented.",
+            ),
+            Fault::Method => (
+                "MethodNotAllowed",
+                StatusCode::METHOD_NOT_ALLOWED,
+                "The specified method is not allowed against this resource.",
+            ),
+            Fault::NoCors => (
+                "AccessForbidden",
+                StatusCode::FORBIDDEN,
+                "CORSResponse: CORS is not enabled for this bucket.",
+            ),
+            // As S3 spells it.
+            Fault::Cors => (
+                "AccessForbidden",
+                StatusCode::FORBIDDEN,
+                "CORSResponse: This CORS request is not allowed. This is usually because the \
+                 evalution of Origin, request method / Access-Control-Request-Method or \
+                 Access-Control-Request-Headers are not whitelisted by the resource's CORS spec.",
+            ),
             Fault::Upstream => (
                 "ServiceUnavailable",
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -125,6 +172,19 @@ impl Fault {
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         response
     }
+}
+
+/// The answer to a request that the library refused outside of its layer. The error is among its
+/// extensions.
+pub(crate) fn refusal(error: Error, hint: &Hint<'_>, ids: &Ids) -> Response<Body> {
+    let mut response = Response::new(Body::from(hint.body(&ids.request, &ids.host).to_string()));
+    *response.status_mut() =
+        StatusCode::from_u16(hint.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(hint.content_type()));
+    response.extensions_mut().insert(error);
+    response
 }
 
 /// Puts the ids on an answer and gives it the form its method and status ask for. Returns the code

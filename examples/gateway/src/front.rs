@@ -1,8 +1,9 @@
 //! The way of a request: named, verified, answered, logged.
 //!
-//! Gate, body, store: in this order, for every request, with no way around. Each request leaves one
-//! line in the log, in which there is nothing secret: no query (a presigned URL is a password), no
-//! headers, and a name only after it was proven.
+//! Gate, body, store: in this order, for every request, with no way around; forms have a gate of their
+//! own. Only a browser's question before a request, and the upload page, come before. Each request
+//! leaves one line in the log, in which there is nothing secret: no query (a presigned URL is a
+//! password), no headers, and a name only after it was proven.
 //!
 //! What is checked and what is stored this module deliberately leaves to the others.
 
@@ -10,9 +11,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use countersign::AccessKeyId;
-use countersign::http::{Hold, VerifiedBody};
+use countersign::http::{FormFile, Hold, VerifiedBody};
 use countersign::tower::{VerifiedHead, VerifyLayer};
+use countersign::{AccessKeyId, Mechanism};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version, header};
 use http_body::Body as _;
@@ -23,10 +24,13 @@ use tokio_util::task::TaskTracker;
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::arriving::Arriving;
+use crate::cors::Cors;
 use crate::error::{self, Fault, Ids};
+use crate::forms::{self, Admitted, Forms, NotAdmitted};
 use crate::gate::{self, Domain, Passed};
 use crate::keys::Keys;
-use crate::staging::{NotStaged, Staging};
+use crate::page::Page;
+use crate::staging::{NotStaged, Staged, Staging};
 use crate::store::Store;
 use crate::upstream::{NotForwarded, Upstream};
 
@@ -44,6 +48,10 @@ pub(crate) struct Shared {
     pub(crate) domain: Option<Domain>,
     /// The largest body.
     pub(crate) max_body: u64,
+    /// Browser forms, where they are taken.
+    pub(crate) forms: Option<Forms>,
+    pub(crate) cors: Cors,
+    pub(crate) page: Option<Page>,
     /// What the store is doing. A verified request is carried out to its end, even if its peer goes
     /// away halfway.
     pub(crate) working: TaskTracker,
@@ -96,8 +104,7 @@ async fn answer(
     let version = parts.version;
     let (body, leftover) = Arriving::new(body, parts.headers.contains_key(header::EXPECT));
     parts.extensions.insert(ids.clone());
-    let verified = tower::service_fn(move |request| serve(Arc::clone(&shared), request));
-    let Ok(response) = gate.layer(verified).oneshot(Request::from_parts(parts, body)).await;
+    let response = route(gate, shared, parts, body, &ids).await;
     let (mut response, code) = error::dress(response, &method, &ids);
     // What is left of a refused body would stand before the next request.
     if code.is_some() && !leftover.discard().await && version <= Version::HTTP_11 {
@@ -113,6 +120,36 @@ async fn answer(
         ms = started.elapsed().as_millis(),
         "request"
     );
+    response
+}
+
+/// Brings a request to the gate where it has to prove its claim; or to the upload page, which has a
+/// gate of its own.
+async fn route(
+    gate: VerifyLayer<Arc<Keys>>,
+    shared: Arc<Shared>,
+    parts: Parts,
+    body: Arriving,
+    ids: &Ids,
+) -> Response<Body> {
+    if let Some(page) = shared.page.as_ref().filter(|page| page.owns(&parts)) {
+        return page.answer(&parts, ids).await;
+    }
+    let origin = parts.headers.get(header::ORIGIN).cloned();
+    let mut response = if let Some(response) = shared.cors.preflight(&parts, ids) {
+        response
+    } else if let Some(forms) = shared.forms.as_ref().filter(|forms| forms.takes(&parts)) {
+        shared.serve_form(forms, &parts, body, ids).await
+    } else {
+        let behind = Arc::clone(&shared);
+        let verified = tower::service_fn(move |request| serve(Arc::clone(&behind), request));
+        let Ok(response) = gate.layer(verified).oneshot(Request::from_parts(parts, body)).await;
+        response
+    };
+    shared.cors.mark(origin.as_ref(), response.headers_mut());
+    if shared.page.is_some() {
+        Page::confine(response.headers_mut());
+    }
     response
 }
 
@@ -139,6 +176,8 @@ async fn serve(
     let served = shared.serve(&parts, &head, body).await;
     let mut response = served.unwrap_or_else(|unserved| match unserved {
         Unserved::Body(error) => head.refuse(error),
+        // Only forms end so.
+        Unserved::Form(_) => Fault::Internal.answer(&ids),
         Unserved::Fault(fault) => fault.answer(&ids),
     });
     response.extensions_mut().insert(head.access_key_id());
@@ -148,6 +187,7 @@ async fn serve(
 /// Why a verified request is not served.
 enum Unserved {
     Body(countersign::BodyError),
+    Form(countersign::FormError),
     Fault(Fault),
 }
 
@@ -170,14 +210,69 @@ impl Shared {
                 // The first poll of the body is what sends 100-continue, and it is in here.
                 let staged = staging.receive(body).await?;
                 head.take_trailers(staged.proof())?;
-                let store = store.clone();
-                let working = self.working.spawn(async move { store.serve(head, staged).await });
-                working.await.map_err(|error| {
-                    tracing::error!(%error, "the store broke down");
-                    Fault::Internal.into()
-                })
+                Ok(self.store(store, head, staged).await?)
             }
         }
+    }
+
+    /// The way of a form: its claim proven, its file proven, store. Who signed it is among the
+    /// answer's extensions once it is proven.
+    async fn serve_form(
+        &self,
+        forms: &Forms,
+        parts: &Parts,
+        body: Arriving,
+        ids: &Ids,
+    ) -> Response<Body> {
+        let Admitted { head, file, who, receipt } = match forms.admit(parts, body, ids).await {
+            Ok(admitted) => admitted,
+            Err(NotAdmitted::Refused(response)) => return response,
+            Err(NotAdmitted::Fault(fault)) => return fault.answer(ids),
+        };
+        tracing::debug!(
+            id = %ids.request,
+            method = %parts.method,
+            path = %parts.uri.path(),
+            version = ?parts.version,
+            mechanism = ?Mechanism::Form,
+            "admitted"
+        );
+        let mut response = match self.take_form(head, file).await {
+            Ok(stored) => receipt.answer(stored, ids),
+            Err(Unserved::Body(error)) => forms::refused(error, ids),
+            Err(Unserved::Form(error)) => forms::refused(error, ids),
+            Err(Unserved::Fault(fault)) => fault.answer(ids),
+        };
+        response.extensions_mut().insert(who);
+        response
+    }
+
+    async fn take_form(
+        &self,
+        head: Passed,
+        file: VerifiedBody<FormFile<Arriving>>,
+    ) -> Result<Response<Body>, Unserved> {
+        let Backend::Store(staging, store) = &self.backend else {
+            // Nobody takes forms there.
+            return Err(Fault::Internal.into());
+        };
+        let staged = staging.receive(file).await?;
+        Ok(self.store(store, head, staged).await?)
+    }
+
+    /// Both are proven.
+    async fn store(
+        &self,
+        store: &Store,
+        head: Passed,
+        body: Staged,
+    ) -> Result<Response<Body>, Fault> {
+        let store = store.clone();
+        let working = self.working.spawn(async move { store.serve(head, body).await });
+        working.await.map_err(|error| {
+            tracing::error!(%error, "the store broke down");
+            Fault::Internal
+        })
     }
 }
 
@@ -191,6 +286,7 @@ impl From<NotStaged> for Unserved {
     fn from(reason: NotStaged) -> Self {
         match reason {
             NotStaged::Body(error) => Unserved::Body(error),
+            NotStaged::Form(error) => Unserved::Form(error),
             NotStaged::Fault(fault) => Unserved::Fault(fault),
             NotStaged::Storage(error) => {
                 tracing::error!(%error, "a body cannot be staged");

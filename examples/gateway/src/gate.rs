@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use countersign::http::Hold;
 use countersign::tower::{RequestIds, VerifiedHead, VerifyLayer};
-use countersign::{ContentSha256, Mechanism, VerifiedBody};
+use countersign::{CheckedForm, ContentSha256, Mechanism, VerifiedBody};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::error::{Fault, Ids};
@@ -51,6 +51,10 @@ const NOT_PASSED_AMZ: [&str; 6] = [
     "x-amz-trailer",
 ];
 
+/// Beginnings of form fields that are headers of the same name.
+const FORM_STEMS: [&str; 4] =
+    ["x-amz-checksum-", "x-amz-meta-", "x-amz-object-lock-", "x-amz-server-side-encryption"];
+
 /// The coding that frames are.
 const AWS_CHUNKED: &str = "aws-chunked";
 
@@ -81,7 +85,7 @@ impl Domain {
 
     /// The bucket that a host names. Any other host is path style, so that the address itself keeps
     /// working.
-    fn bucket(&self, host: &str) -> Option<String> {
+    pub(crate) fn bucket(&self, host: &str) -> Option<String> {
         let name = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
             _ => host,
@@ -93,7 +97,7 @@ impl Domain {
 }
 
 /// A head that is proven, made of what its signature covers, in path style. It is made of a
-/// [`VerifiedHead`] alone, and no store takes any other.
+/// [`VerifiedHead`] or a [`CheckedForm`] alone, and no store takes any other.
 pub(crate) struct Passed(Parts);
 
 impl Passed {
@@ -109,6 +113,24 @@ impl Passed {
         let mut request = http::Request::new(());
         *request.method_mut() = parts.method.clone();
         *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        Ok(Passed(request.into_parts().0))
+    }
+
+    /// What a form asks for, as a PUT. Nothing of the head that it came with: no signature covers
+    /// that, and of the form only the fields that a condition covers.
+    pub(crate) fn of_form(form: &CheckedForm<'_>) -> Result<Self, Fault> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in form.fields() {
+            let name = name.to_ascii_lowercase();
+            if let Some(name) = header_of(&name)? {
+                let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| Fault::Header)?;
+                headers.insert(name, value);
+            }
+        }
+        let mut request = http::Request::new(());
+        *request.method_mut() = Method::PUT;
+        *request.uri_mut() = path(&[form.bucket(), form.key()])?;
         *request.headers_mut() = headers;
         Ok(Passed(request.into_parts().0))
     }
@@ -161,6 +183,44 @@ fn pass_headers(parts: &Parts, verified: &VerifiedHead) -> Result<HeaderMap, Fau
     }
     strip_framing(verified, &mut headers)?;
     Ok(headers)
+}
+
+/// The header that a form's field stands for, if it stands for one; names are in lower case. A field
+/// of S3's that is not known here is refused: as a header it might be another request (a copy), and
+/// left out it would be missing.
+fn header_of(field: &str) -> Result<Option<HeaderName>, Fault> {
+    let name = match field {
+        "acl" => "x-amz-acl",
+        // Refused by the store; its header has another syntax.
+        "tagging" => "x-amz-tagging",
+        "cache-control"
+        | "content-disposition"
+        | "content-encoding"
+        | "content-md5"
+        | "content-type"
+        | "expires"
+        | "x-amz-storage-class"
+        | "x-amz-website-redirect-location" => field,
+        "x-amz-algorithm"
+        | "x-amz-credential"
+        | "x-amz-date"
+        | "x-amz-security-token"
+        | "x-amz-checksum-algorithm" => return Ok(None),
+        _ if FORM_STEMS.iter().any(|stem| field.starts_with(stem)) => field,
+        _ if field.starts_with("x-amz-") => return Err(Fault::Field),
+        _ => return Ok(None),
+    };
+    Ok(Some(HeaderName::from_bytes(name.as_bytes()).map_err(|_| Fault::Header)?))
+}
+
+/// A path of these segments; a slash within one stays.
+pub(crate) fn path(segments: &[&str]) -> Result<Uri, Fault> {
+    let mut path = String::new();
+    for segment in segments {
+        path.push('/');
+        path.extend(percent_encode(segment.as_bytes(), PATH));
+    }
+    path.parse().map_err(|_| Fault::Uri)
 }
 
 /// The fields that `Connection` says are about this connection only.

@@ -4,25 +4,35 @@
 //! ```text
 //! tls.rs
 //!   |
-//! connections.rs --> front.rs --> gate.rs ----> staging.rs --------> store.rs
-//!                    |            head proven   body proven, aside   s3s + s3s-fs, no auth of their own
-//!               arriving.rs          |
-//!                                    +--------> upstream.rs
-//!                 keys.rs <----------+          body proven before its end is passed on, signed anew
-//!                    |
-//!             credentials.rs
+//! connections.rs --> front.rs --+--> gate.rs -------+--> staging.rs --------> store.rs
+//!                               |    head proven    |    body proven, aside   s3s + s3s-fs, no auth of their own
+//!                               |                   |
+//!                               |                   +--> upstream.rs
+//!                               |                        body proven before its end is passed on, signed anew
+//!                               |
+//!                               +--> forms.rs ---------> staging.rs
+//!                               |    form proven
+//!                               |
+//!                               +--> page.rs
+//!                                    issues forms, to whoever has a key
 //! ```
+//!
+//! All three gates ask `keys.rs`, which has the keys of `credentials.rs`. `arriving.rs` and `cors.rs`
+//! are `front.rs`'s own.
 //!
 //! The command is in `main.rs`; this library is what it starts, so that tests can start it too.
 
 mod arriving;
 pub mod config;
 mod connections;
+mod cors;
 pub mod credentials;
 mod error;
+mod forms;
 mod front;
 mod gate;
 mod keys;
+mod page;
 mod secret_file;
 mod server;
 mod staging;

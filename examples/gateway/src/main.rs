@@ -68,6 +68,9 @@ fn greet(config: &Config, gateway: &Gateway) {
     for (profile, name) in gateway.profiles() {
         println!("             [{profile}] {name}");
     }
+    if config.upload_page.is_some() {
+        println!("upload page  {url}/_/upload");
+    }
     // Whom clients have to trust, unless they trust a certificate's issuer anyway.
     let certificate = gateway.certificate().map(&absolute);
     if let Some(certificate) = &certificate {

@@ -16,10 +16,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::connections;
+use crate::cors::Cors;
 use crate::credentials::{self, CredentialsError};
+use crate::forms::Forms;
 use crate::front::{self, Backend, Rules, Shared};
 use crate::gate::Domain;
 use crate::keys::Keys;
+use crate::page::Page;
 use crate::staging::Staging;
 use crate::store::{Area, Store};
 use crate::tls::{self, Tls, TlsError};
@@ -99,10 +102,22 @@ impl Gateway {
         let certificate = files.as_ref().map(|files| files.certificate.clone());
         let tls = files.map(Tls::open).transpose()?.map(Arc::new);
         let working = TaskTracker::new();
+        let domain = config.domain.as_deref().map(Domain::new);
+        let (region, max_body) = (config.region.as_str(), config.max_body);
+        // A proxy has no place to write a form's file aside: it would pass on what is not proven.
+        let forms = config.upstream.is_none();
+        let forms = forms.then(|| Forms::new(region, Arc::clone(&keys), domain.clone(), max_body));
+        let page = config
+            .upload_page
+            .clone()
+            .map(|place| Page::new(region, Arc::clone(&keys), domain.clone(), max_body, place));
         let shared = Shared {
             backend: backend(config)?,
-            domain: config.domain.as_deref().map(Domain::new),
-            max_body: config.max_body,
+            domain,
+            max_body,
+            forms,
+            cors: Cors::new(&config.allow_origin),
+            page,
             working: working.clone(),
         };
         let rules = Rules {

@@ -10,8 +10,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use countersign::http::{VerifiedBody as Verifying, VerifiedBodyError};
-use countersign::{BodyError, VerifiedBody};
+use bytes::Bytes;
+use countersign::http::{FormUploadError, VerifiedBody as Verifying, VerifiedBodyError};
+use countersign::{BodyError, FormError, VerifiedBody};
+use http_body::Body as HttpBody;
 use http_body_util::BodyExt as _;
 use s3s::Body;
 use s3s::dto::StreamingBlob;
@@ -19,7 +21,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio_util::io::ReaderStream;
 
-use crate::arriving::{Arriving, BrokenOff};
+use crate::arriving::BrokenOff;
 use crate::error::Fault;
 
 /// Up to here a body stays in memory.
@@ -42,6 +44,8 @@ pub(crate) struct Staged {
 pub(crate) enum NotStaged {
     /// It is not what was signed.
     Body(BodyError),
+    /// The form that it came in does not end as it must.
+    Form(FormError),
     /// It is not what it was announced to be, or did not come at all.
     Fault(Fault),
     /// It could not be kept.
@@ -71,7 +75,11 @@ impl Staging {
 
     /// Takes a body in and lets it out again once all of it is verified. The body holds nothing
     /// back: what is written here is taken back unless there is a proof.
-    pub(crate) async fn receive(&self, mut body: Verifying<Arriving>) -> Result<Staged, NotStaged> {
+    pub(crate) async fn receive<B>(&self, mut body: Verifying<B>) -> Result<Staged, NotStaged>
+    where
+        B: HttpBody<Data = Bytes> + Unpin,
+        NotStaged: From<VerifiedBodyError<B::Error>>,
+    {
         let mut aside = Aside::Memory(Vec::new());
         let mut length = 0_u64;
         while let Some(frame) = body.frame().await {
@@ -150,6 +158,17 @@ impl From<VerifiedBodyError<BrokenOff>> for NotStaged {
         match error {
             VerifiedBodyError::Refused(error) => NotStaged::Body(error),
             error => NotStaged::Fault(Fault::of_broken(&error)),
+        }
+    }
+}
+
+impl From<VerifiedBodyError<FormUploadError>> for NotStaged {
+    fn from(error: VerifiedBodyError<FormUploadError>) -> Self {
+        match error {
+            VerifiedBodyError::Refused(error) => NotStaged::Body(error),
+            VerifiedBodyError::Inner(FormUploadError::Refused(error)) => NotStaged::Form(error),
+            VerifiedBodyError::Inner(error) => NotStaged::Fault(Fault::of_form(&error)),
+            _ => NotStaged::Fault(Fault::Internal),
         }
     }
 }

@@ -181,7 +181,8 @@ fn check_features(method: &Method, headers: &HeaderMap) -> S3Result<()> {
             "The bucket does not allow ACLs",
         ));
     }
-    // s3s would read it as a browser's upload form, whose own signature nobody has verified.
+    // Forms come by another gate, as a PUT. s3s would read this as one whose signature nobody has
+    // verified.
     let form = headers.get(header::CONTENT_TYPE).is_some_and(|value| {
         value.as_bytes().to_ascii_lowercase().starts_with(b"multipart/form-data")
     });

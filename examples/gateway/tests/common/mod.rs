@@ -316,7 +316,7 @@ impl Raw {
     }
 }
 
-fn signer<'k>(key: &'k Key, region: &'k str, now: Timestamp) -> Signer<'k> {
+pub fn signer<'k>(key: &'k Key, region: &'k str, now: Timestamp) -> Signer<'k> {
     let credentials = Credentials {
         access_key_id: AccessKeyId::new(&key.id).unwrap(),
         secret_key: SecretKey::new(&key.secret).unwrap(),

@@ -268,6 +268,20 @@ fn nothing_follows_the_file() {
     assert_eq!(receive(Pieces::new(pieces)).1, Err(Refused::Form(FormError::Malformed)));
 }
 
+/// Mail has texts behind the end of a form. How much of one is read does not depend on the pieces.
+#[test]
+fn an_epilogue_is_bounded() {
+    for (len, fits) in [(0, true), (1, true), (1024, true), (1025, false), (5000, false)] {
+        let form = good();
+        let form = form.strip_suffix(b"\r\n").expect("an end");
+        let body = [form, &vec![b'.'; len]].concat();
+        for size in [1, 7, 200, 1000, body.len() - len, body.len() - len + 1, body.len()] {
+            let (_, result) = receive(Pieces::new(body.chunks(size)));
+            assert_eq!(result.is_ok(), fits, "{len} in pieces of {size}: {result:?}");
+        }
+    }
+}
+
 #[test]
 fn the_file_is_the_one_that_was_allowed() {
     let of = |content: &[u8]| receive(Pieces::new([written(&fields(content), content).as_slice()]));

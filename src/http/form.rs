@@ -196,6 +196,12 @@ struct Gate<B> {
     left: Option<usize>,
     /// What the body has still to begin with.
     beginning: Bytes,
+    /// What ends the last part.
+    closing: String,
+    /// The end of what was handed over before the last piece, and that piece: what the parser may
+    /// hold of them that belongs to no part.
+    before: Vec<u8>,
+    last: Bytes,
     fault: Option<FormUploadError>,
 }
 
@@ -218,6 +224,9 @@ where
             open: false,
             left: Some(Form::MAX_LEN),
             beginning: Bytes::from(std::format!("--{boundary}")),
+            closing: std::format!("\r\n--{boundary}--"),
+            before: Vec::new(),
+            last: Bytes::new(),
             fault: None,
         }));
         Self { parser: Multipart::new(Feed(Arc::clone(&gate)), boundary), gate }
@@ -303,7 +312,23 @@ where
         if self.beginning.split_to(begins) != piece.slice(..begins) {
             return Poll::Ready(Err(FormError::Malformed.into()));
         }
+        self.before
+            .extend_from_slice(&self.last[self.last.len().saturating_sub(self.closing.len())..]);
+        self.before.drain(..self.before.len().saturating_sub(self.closing.len()));
+        self.last = piece.clone();
         Poll::Ready(Ok(Some(piece)))
+    }
+
+    /// How much the parser has been given behind the end of the last part.
+    ///
+    /// It asks for one piece after the other, so that what ends the last part ends in the last
+    /// piece; and no part has it inside.
+    fn behind_end(&self) -> usize {
+        let closing = self.closing.as_bytes();
+        let mut window = self.before.clone();
+        window.extend_from_slice(&self.last);
+        let at = window.windows(closing.len()).position(|window| window == closing);
+        at.map_or(0, |at| window.len() - at - closing.len())
     }
 }
 
@@ -361,7 +386,13 @@ where
                     None => self.state = State::End,
                 },
                 State::End => match ready!(self.parts.poll_next(cx))? {
-                    None => self.state = State::Epilogue(0),
+                    None => {
+                        let held = self.parts.gate().behind_end();
+                        if held > MAX_EPILOGUE {
+                            return Poll::Ready(Err(FormError::Malformed.into()));
+                        }
+                        self.state = State::Epilogue(held);
+                    }
                     Some(other) => {
                         return Poll::Ready(Err(match part::read(other.headers())? {
                             Part::File(_) => FormError::FilesMultiple,

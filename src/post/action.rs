@@ -8,7 +8,7 @@ use core::fmt::{self, Write as _};
 use super::checked::CheckedForm;
 use super::field::PostField;
 
-/// The answer that a form asks for.
+/// The answer that a form asks for. It outlives the form, for it is given when the file is stored.
 ///
 /// ```
 /// # use countersign::{CheckedForm, SuccessAction};
@@ -20,11 +20,11 @@ use super::field::PostField;
 ///     }
 /// }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum SuccessAction<'c> {
+pub enum SuccessAction {
     /// 303, and where to go.
-    Redirect(Redirect<'c>),
+    Redirect(Redirect),
     /// This status.
     Status(SuccessStatus),
 }
@@ -42,19 +42,20 @@ pub enum SuccessStatus {
 }
 
 /// Where a browser goes after its upload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Redirect<'c> {
-    url: &'c str,
-    bucket: &'c str,
-    key: &'c str,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    url: String,
+    bucket: String,
+    key: String,
 }
 
-impl<'c> SuccessAction<'c> {
-    pub(super) fn of(form: &'c CheckedForm<'_>) -> Self {
+impl SuccessAction {
+    pub(super) fn of(form: &CheckedForm<'_>) -> Self {
         let redirect = form.get(PostField::SuccessActionRedirect);
         let redirect = redirect.or_else(|| form.get(PostField::Other("redirect")));
         if let Some(url) = redirect.filter(|url| is_web_address(url)) {
-            return Self::Redirect(Redirect { url, bucket: form.bucket(), key: form.key() });
+            let [url, bucket, key] = [url, form.bucket(), form.key()].map(String::from);
+            return Self::Redirect(Redirect { url, bucket, key });
         }
         Self::Status(match form.get(PostField::SuccessActionStatus) {
             Some("200") => SuccessStatus::Ok,
@@ -84,11 +85,11 @@ impl SuccessStatus {
     }
 }
 
-impl<'c> Redirect<'c> {
+impl Redirect {
     /// The address, as the form has it.
     #[must_use]
-    pub const fn url(&self) -> &'c str {
-        self.url
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// The address with bucket, key and entity tag in its query: the value of `Location`. The tag
@@ -97,7 +98,7 @@ impl<'c> Redirect<'c> {
     pub fn location(&self, etag: &str) -> String {
         let (url, fragment) = match self.url.split_once('#') {
             Some((url, fragment)) => (url, Some(fragment)),
-            None => (self.url, None),
+            None => (self.url.as_str(), None),
         };
         let separator = if url.contains('?') { '&' } else { '?' };
         let mut location = String::with_capacity(url.len() + 64);
@@ -105,8 +106,8 @@ impl<'c> Redirect<'c> {
         let _ = write!(
             location,
             "{url}{separator}bucket={}&key={}&etag=%22{}%22",
-            Escaped(self.bucket),
-            Escaped(self.key),
+            Escaped(&self.bucket),
+            Escaped(&self.key),
             Escaped(etag),
         );
         if let Some(fragment) = fragment {
@@ -145,7 +146,7 @@ fn is_web_address(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Redirect, is_web_address};
+    use super::{Redirect, String, is_web_address};
 
     #[test]
     fn a_browser_is_sent_to_web_addresses_only() {
@@ -175,7 +176,10 @@ mod tests {
 
     #[test]
     fn a_location_names_the_object() {
-        let at = |url| Redirect { url, bucket: "b", key: "a b/\u{e9}&c" }.location("0a");
+        let at = |url: &str| {
+            let [url, bucket, key] = [url, "b", "a b/\u{e9}&c"].map(String::from);
+            Redirect { url, bucket, key }.location("0a")
+        };
         let query = "bucket=b&key=a+b%2F%C3%A9%26c&etag=%220a%22";
         assert_eq!(at("http://h/p"), alloc::format!("http://h/p?{query}"));
         assert_eq!(at("http://h/?x=1"), alloc::format!("http://h/?x=1&{query}"));

@@ -161,7 +161,7 @@ impl<'f> CheckedForm<'f> {
 
     /// What the page is answered when the file is stored.
     #[must_use]
-    pub fn success_action(&self) -> SuccessAction<'_> {
+    pub fn success_action(&self) -> SuccessAction {
         SuccessAction::of(self)
     }
 

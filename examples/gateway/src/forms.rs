@@ -55,17 +55,11 @@ pub(crate) struct Admitted {
 
 /// What a page is answered when its file is stored.
 pub(crate) struct Receipt {
-    success: Success,
+    success: SuccessAction,
     bucket: String,
     key: String,
     /// The object's URL.
     url: String,
-}
-
-enum Success {
-    /// Where to go, and where in there the entity tag belongs.
-    Redirect(String, usize),
-    Status(SuccessStatus),
 }
 
 /// Why a form is not taken.
@@ -200,19 +194,7 @@ pub(crate) fn host(parts: &Parts) -> Option<&str> {
 
 impl Receipt {
     fn of(form: &CheckedForm<'_>, parts: &Parts) -> Result<Self, Fault> {
-        let success = match form.success_action() {
-            SuccessAction::Redirect(to) => {
-                // The entity tag is known when the file is stored, and the form is gone by then.
-                // It stands between the last two quotes, before a fragment.
-                let location = to.location("");
-                let fragment =
-                    to.url().split_once('#').map_or(0, |(_, fragment)| fragment.len() + 1);
-                let at = location.len().checked_sub(fragment + "%22".len());
-                Success::Redirect(location, at.ok_or(Fault::Internal)?)
-            }
-            SuccessAction::Status(status) => Success::Status(status),
-            _ => Success::Status(SuccessStatus::NoContent),
-        };
+        let success = form.success_action();
         let (bucket, key) = (form.bucket().to_owned(), form.key().to_owned());
         let secure = parts.extensions.get::<Peer>().is_some_and(|peer| peer.secure);
         let scheme = if secure { "https" } else { "http" };
@@ -236,21 +218,17 @@ impl Receipt {
         let tag = stored.headers().get(header::ETAG).cloned();
         let tag = tag.as_ref().and_then(|tag| tag.to_str().ok()).unwrap_or_default();
         let (status, location, body) = match &self.success {
-            Success::Redirect(location, at) => {
-                let mut location = location.clone();
-                location.insert_str(*at, &tag.replace('"', ""));
-                (StatusCode::SEE_OTHER, location, Body::empty())
+            SuccessAction::Redirect(to) => {
+                (StatusCode::SEE_OTHER, to.location(&tag.replace('"', "")), Body::empty())
             }
-            Success::Status(SuccessStatus::Ok) => (StatusCode::OK, self.url, Body::empty()),
-            Success::Status(SuccessStatus::Created) => {
+            SuccessAction::Status(SuccessStatus::Ok) => (StatusCode::OK, self.url, Body::empty()),
+            SuccessAction::Status(SuccessStatus::Created) => {
                 let Ok(body) = self.xml(tag) else {
                     return Fault::Internal.answer(ids);
                 };
                 (StatusCode::CREATED, self.url, Body::from(body))
             }
-            Success::Status(SuccessStatus::NoContent) => {
-                (StatusCode::NO_CONTENT, self.url, Body::empty())
-            }
+            _ => (StatusCode::NO_CONTENT, self.url, Body::empty()),
         };
         let mut response = Response::new(body);
         *response.status_mut() = status;

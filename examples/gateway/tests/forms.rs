@@ -15,7 +15,7 @@ use http::header::AUTHORIZATION;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use common::{Answer, Key, REGION, Raw, Server, noise, signer};
+use common::{Answer, Key, REGION, Raw, Server, ago, noise, refused, signer};
 
 const BOUNDARY: &str = "----boundary7MA4YWxk";
 
@@ -136,18 +136,6 @@ fn part_of_file(name: &str) -> String {
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\
          Content-Type: application/x-from-the-part\r\n\r\n"
     )
-}
-
-async fn refused(server: &Server, raw: Raw, status: u16, code: &str) -> Answer {
-    let before = server.files();
-    let answer = server.send(raw).await;
-    answer.assert_refused(status, code);
-    assert_eq!(server.files(), before);
-    answer
-}
-
-fn ago(seconds: i64) -> Timestamp {
-    Timestamp::from_unix(Timestamp::now().unix() - seconds).unwrap()
 }
 
 #[tokio::test]

@@ -11,20 +11,7 @@ use countersign::{ChecksumAlgorithm, ContentSha256, Timestamp};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use common::{Answer, BUCKET, Key, Raw, Server, noise};
-
-/// Sends a request that must be refused and must change nothing.
-async fn refused(server: &Server, raw: Raw, status: u16, code: &str) -> Answer {
-    let before = server.files();
-    let answer = server.send(raw).await;
-    answer.assert_refused(status, code);
-    assert_eq!(server.files(), before);
-    answer
-}
-
-fn ago(seconds: i64) -> Timestamp {
-    Timestamp::from_unix(Timestamp::now().unix() - seconds).unwrap()
-}
+use common::{Answer, BUCKET, Key, Raw, Server, ago, noise, refused};
 
 #[tokio::test]
 async fn anonymous_and_unreadable() {

@@ -394,6 +394,19 @@ fn dechunk(mut body: &[u8]) -> Vec<u8> {
     whole
 }
 
+/// Sends a request that must be refused and must change nothing.
+pub async fn refused(server: &Server, raw: Raw, status: u16, code: &str) -> Answer {
+    let before = server.files();
+    let answer = server.send(raw).await;
+    answer.assert_refused(status, code);
+    assert_eq!(server.files(), before);
+    answer
+}
+
+pub fn ago(seconds: i64) -> Timestamp {
+    Timestamp::from_unix(Timestamp::now().unix() - seconds).unwrap()
+}
+
 /// Bytes that are not all alike.
 pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_u32;

@@ -156,6 +156,10 @@ mod tests {
     fn what_is_usual_is_read_alike() {
         let now = Timestamp::parse("20130524T080910Z").expect("a time");
         let rules = Verifier::s3("r-1");
+        for region in ["", "a/r-1", "a,r-1"] {
+            let value = VALUE.replace("r-1", region);
+            assert!(usual(value.as_bytes(), &Verifier::s3(region), now).is_none(), "{region}");
+        }
         let (mut recognized, mut read) = (0, 0);
         let mut check = |value: &[u8]| {
             let grammar = read_value(value, now);

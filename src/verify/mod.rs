@@ -20,7 +20,7 @@ mod verified;
 use core::time::Duration;
 
 use crate::body::{Binding, ChunkMinimum, ChunkRules};
-use crate::bytes;
+use crate::bytes::{self, Lanes};
 use crate::canonical::{
     CanonicalRequest, CoverageError, Dialect, Fields, Host, Path, PlusSign, Query, SignedHeaders,
     StringToSign, Token, is_plain,
@@ -640,6 +640,12 @@ impl<'b> ClaimedCredential<'b> {
         AccessKeyId::check(name).ok()?;
         let date = now.date();
         let (region, service, terminator) = (rules.region, rules.service, TERMINATOR);
+        // Rules can ask for what no credential can say.
+        let separates = |lanes: Lanes| lanes.is(b'/') | lanes.is(b',');
+        let sayable = |part: &str| !part.is_empty() && bytes::none(part.as_bytes(), separates);
+        if !sayable(region) || !sayable(service) {
+            return None;
+        }
         let parts = [date.as_bytes(), region.as_bytes(), service.as_bytes(), terminator.as_bytes()];
         let mut rest = rest;
         for part in parts {

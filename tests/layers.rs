@@ -61,6 +61,7 @@ fn dependencies_are_named_once() {
         ("constant_time_eq", "crypto/mod.rs"),
         ("base64ct", "base64.rs"),
         ("crc_fast", "checksum.rs"),
+        ("wide", "bytes.rs"),
         ("zeroize", "crypto/mod.rs"),
         ("const_hex", "crypto/mod.rs"),
         ("countersign_multihash", "crypto/mod.rs"),

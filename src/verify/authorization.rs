@@ -25,7 +25,9 @@ pub(super) fn read<'r: 'b, 'b>(
     now: Timestamp,
 ) -> Result<Presented<'r, 'b>, ReadError> {
     let value = trim(field.value);
-    match usual(value, rules, now) {
+    // What is cut off might be an end of line.
+    let whole = value.len() == field.value.len();
+    match usual(value, rules, now).filter(|_| whole) {
         Some(presented) => Ok(presented),
         // What is usual is text; of what is not, nobody has looked at the value yet.
         None if !field.has_text() => Err(RequestError::HeaderSyntax.into()),
@@ -141,7 +143,7 @@ pub(super) fn credential_text(value: &[u8]) -> Option<&str> {
 mod tests {
     extern crate std;
 
-    use super::{Presented, Verifier, read_value, usual};
+    use super::{Header, Presented, RequestError, Verifier, read, read_value, usual};
     use crate::time::Timestamp;
     use std::string::ToString as _;
     use std::vec::Vec;
@@ -194,5 +196,24 @@ mod tests {
         // Most of those that are read at all are recognized, among them all with another name,
         // list or signature.
         assert!(recognized > 400 && recognized <= read, "{recognized} of {read}");
+    }
+
+    /// Blanks around the value are nothing, an end of line is no part of a field.
+    #[test]
+    fn what_stands_around_is_text() {
+        let now = Timestamp::parse("20130524T080910Z").expect("a time");
+        let rules = Verifier::s3("r-1");
+        let read_with = |before: &str, behind: &str| {
+            let value = [before, VALUE, behind].concat();
+            let field = Header { name: "authorization", value: value.as_bytes() };
+            read(&field, &rules, now).err()
+        };
+        for blanks in ["", " ", "\t", " \t "] {
+            assert_eq!(read_with(blanks, blanks), None);
+        }
+        for strange in ["\r", "\n", "\r\n", " \r", "\0"] {
+            let error = Some(RequestError::HeaderSyntax.into());
+            assert_eq!((read_with(strange, ""), read_with("", strange)), (error, error));
+        }
     }
 }

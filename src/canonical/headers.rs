@@ -112,11 +112,15 @@ impl<'a> Fields<'a> {
     }
 
     /// The fields that a list names, in its order. `None` says nothing of the list; but if there are
-    /// fields, it is sorted and unique, names `host`, and leaves no field out that has to be signed.
+    /// fields, it is sorted and unique, names `host`, and leaves no field out that `must_sign`.
     ///
     /// Nothing of the list is looked for: the names of the fields tell where its own should end.
     #[inline(always)]
-    pub(crate) fn listed(wire: &Wire<'a>, list: &'a [u8]) -> Option<Self> {
+    pub(crate) fn listed(
+        wire: &Wire<'a>,
+        list: &'a [u8],
+        must_sign: impl Fn(&str) -> bool,
+    ) -> Option<Self> {
         let headers = wire.headers;
         let mut left = match headers.len() {
             len @ 1..=64 if wire.usual_names => u64::MAX >> (64 - len),
@@ -161,7 +165,7 @@ impl<'a> Fields<'a> {
                 let signed = headers.get(usize::from(*index));
                 signed.is_some_and(|signed| signed.name.eq_ignore_ascii_case(header.name))
             };
-            if is_amz(header.name) || order.indices.as_slice().iter().any(is_same) {
+            if must_sign(header.name) || order.indices.as_slice().iter().any(is_same) {
                 return None;
             }
         }
@@ -435,12 +439,6 @@ fn find_from(
     let (before, behind) = headers.split_at_checked(next)?;
     let behind = behind.iter().position(&wanted).map(|at| next + at);
     behind.or_else(|| before.iter().position(&wanted))
-}
-
-/// Whether a name begins with `x-amz-`.
-#[inline(always)]
-fn is_amz(name: &str) -> bool {
-    bytes::lower_key(name.as_bytes()) >> 16 == u64::from_be_bytes(*b"\0\0x-amz-")
 }
 
 /// The name under which the field with this index is signed.
@@ -782,7 +780,8 @@ mod tests {
                     .filter(|list| list.names_host())
                     .map(|signed| Fields::select(&wire, host, signed, must_sign));
                 covered += usize::from(matches!(fields, Some(Ok(_))));
-                let Some(usual) = Fields::listed(&wire, list.as_bytes()) else { continue };
+                let usual = Fields::listed(&wire, list.as_bytes(), must_sign);
+                let Some(usual) = usual else { continue };
                 recognized += 1;
                 let Some(Ok(fields)) = fields else { panic!("{list}: {headers:?}") };
                 assert_eq!(usual.order.indices, fields.order.indices, "{list}: {headers:?}");

@@ -240,7 +240,7 @@ impl<'p> Verifier<'p> {
         let mut buffer = None;
         let presented = self.presented(request, &wire, &query, &mut buffer, now)?;
         // Nearly every list names the fields that came, which are what it is then read by.
-        let listed = Fields::listed(&wire, presented.list);
+        let listed = Fields::listed(&wire, presented.list, |name| self.must_be_covered(name));
         if listed.is_none() {
             presented.signed_headers()?;
         }
@@ -536,18 +536,22 @@ impl<'p> Verifier<'p> {
 
     /// Whether a field that arrived and is not signed must have been.
     pub(crate) fn must_sign(&self, name: &str, signed: SignedHeaders<'_>) -> bool {
+        self.must_be_covered(name)
+            || name.contains('_')
+                && signed.names().any(|other| name.bytes().map(dashed).eq(other.bytes()))
+    }
+
+    /// The same, whatever else is signed. A name with `_` may have to be for the sake of another.
+    fn must_be_covered(&self, name: &str) -> bool {
         const PREFIX: &[u8] = b"x-amz-";
         let is = |other: &str| name.eq_ignore_ascii_case(other);
-        let dashed = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-        // What reads `_` as `-` (CGI does) would take the field for another.
         let begins =
             name.len() > PREFIX.len() && name.bytes().map(dashed).zip(PREFIX).all(|(a, b)| a == *b);
-        if begins {
-            let late_token = self.token_rule == SessionTokenRule::AfterSigning
-                && [Token::Security, Token::S3Session].iter().any(|token| is(token.field()));
-            return !is("x-amz-content-sha256") && !late_token;
-        }
-        name.contains('_') && signed.names().any(|other| name.bytes().map(dashed).eq(other.bytes()))
+        let late_token = || {
+            self.token_rule == SessionTokenRule::AfterSigning
+                && [Token::Security, Token::S3Session].iter().any(|token| is(token.field()))
+        };
+        begins && !is("x-amz-content-sha256") && !late_token()
     }
 
     /// The credential as it came, well formed or not: for an error page.
@@ -730,6 +734,11 @@ impl<'r> Presented<'r, '_> {
             _ => Err(ReadError::ExpiresTooLong),
         }
     }
+}
+
+/// What a reader takes for `-` in a name that reads `_` as `-`, as CGI does; in lower case.
+fn dashed(byte: u8) -> u8 {
+    if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
 }
 
 fn seconds(duration: Duration) -> i128 {

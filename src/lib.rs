@@ -67,26 +67,3 @@ pub use verify::{
     Claim, ClaimedSessionToken, Component, Mechanism, ReadError, SignedHeader, UnsignedPayload,
     Verified, Verifier, VerifyError,
 };
-#[cfg(test)]
-mod sizes {
-    extern crate std;
-    #[test]
-    fn sizes() {
-        use core::mem::size_of;
-        use std::println;
-        println!("Claim {}", size_of::<crate::Claim<'static>>());
-        println!("Verified {}", size_of::<crate::Verified<'static>>());
-        println!("Canonical {}", size_of::<crate::CanonicalRequest<'static>>());
-        println!("Fields {}", size_of::<crate::canonical::Fields<'static>>());
-        println!("Query {}", size_of::<crate::canonical::Query<'static>>());
-        println!("Path {}", size_of::<crate::canonical::Path<'static>>());
-        println!("Binding {}", size_of::<crate::body::Binding<'static>>());
-        println!("sts {}", size_of::<crate::StringToSign<'static>>());
-        println!("akid {}", size_of::<crate::AccessKeyId>());
-        println!("token {}", size_of::<Option<crate::ClaimedSessionToken<'static>>>());
-        println!("content {}", size_of::<crate::ContentSha256>());
-        println!("Wire {}", size_of::<crate::request::Wire<'static>>());
-        println!("Signed {}", size_of::<crate::Signed<'static>>());
-        println!("BodyVerifier {}", size_of::<crate::BodyVerifier>());
-    }
-}

@@ -301,15 +301,24 @@ pub(crate) fn lowers_to(text: &[u8], lower_case: &[u8]) -> bool {
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
     // Both have this length, which spares asking again.
     let Some(to) = to.get_mut(..from.len()) else { return };
-    match from.len() {
-        0 => {}
-        1 => ends::<1>(to, from),
-        2..=3 => ends::<2>(to, from),
-        4..=7 => ends::<4>(to, from),
-        8..=16 => ends::<8>(to, from),
-        17..=32 => ends::<16>(to, from),
-        33..=64 => ends::<32>(to, from),
-        _ => to.copy_from_slice(from),
+    // Most are between 8 and 32: those are asked for first.
+    let len = from.len();
+    if len >= 8 {
+        if len <= 16 {
+            ends::<8>(to, from);
+        } else if len <= 32 {
+            ends::<16>(to, from);
+        } else if len <= 64 {
+            ends::<32>(to, from);
+        } else {
+            to.copy_from_slice(from);
+        }
+    } else if len >= 4 {
+        ends::<4>(to, from);
+    } else if len >= 2 {
+        ends::<2>(to, from);
+    } else {
+        ends::<1>(to, from);
     }
 }
 
@@ -328,8 +337,7 @@ fn ends<const N: usize>(to: &mut [u8], from: &[u8]) {
 #[inline(always)]
 pub(crate) fn copy_lower(to: &mut [u8], from: &[u8]) {
     let Some(last) = from.last_chunk() else {
-        let lower = Lanes::of_short(from).lower().to_array();
-        return copy(to, lower.get(..from.len()).unwrap_or_default());
+        return copy_short_lower(to, from);
     };
     for (to, from) in to.as_chunks_mut().0.iter_mut().zip(from.as_chunks().0) {
         *to = Lanes::of(*from).lower().to_array();
@@ -337,6 +345,22 @@ pub(crate) fn copy_lower(to: &mut [u8], from: &[u8]) {
     if let Some(to) = to.last_chunk_mut() {
         *to = Lanes::of(*last).lower().to_array();
     }
+}
+
+/// The same for a text of less than sixteen bytes.
+#[inline(always)]
+fn copy_short_lower(to: &mut [u8], from: &[u8]) {
+    if let (Some(first), Some(last)) = (from.first_chunk(), from.last_chunk()) {
+        if let Some(to) = to.first_chunk_mut() {
+            *to = lower_word(u64::from_le_bytes(*first)).to_le_bytes();
+        }
+        if let Some(to) = to.last_chunk_mut() {
+            *to = lower_word(u64::from_le_bytes(*last)).to_le_bytes();
+        }
+        return;
+    }
+    let lower = lower_word(head(from)).to_le_bytes();
+    copy(to, lower.get(..from.len()).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -250,6 +250,12 @@ impl<'a> Wire<'a> {
         self.headers.get(usize::from(self.first[known as usize]))
     }
 
+    /// Whether no field has one of these names.
+    #[inline(always)]
+    pub(crate) fn has_no(&self, known: &[Known]) -> bool {
+        known.iter().all(|known| self.index(*known).is_none())
+    }
+
     /// Where the first field of this name stands.
     #[inline]
     pub(crate) fn index(&self, known: Known) -> Option<u8> {
@@ -315,6 +321,7 @@ pub(crate) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
+    #[inline(always)]
     pub(crate) fn parse(target: &'a str) -> Result<Self, RequestError> {
         let (authority, rest) = if target.starts_with('/') {
             (None, target)

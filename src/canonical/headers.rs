@@ -263,6 +263,7 @@ impl<'a> Fields<'a> {
             return self.put_joined(sink);
         }
         for index in self.order.indices.as_slice() {
+            sink.advance();
             match (self.wire.get(usize::from(*index)), self.added) {
                 (Some(header), _) => {
                     let name = canonical_name(header.name).as_bytes();
@@ -317,10 +318,11 @@ impl<'a> Fields<'a> {
         sink.put(b"\n");
     }
 
-    /// Puts the list of names.
+    /// Puts the list of names, and an ASCII character before it.
     #[inline(always)]
-    pub(crate) fn put_names(&self, separator: Separator, sink: &mut impl Sink) {
+    pub(crate) fn put_names(&self, lead: u8, separator: Separator, sink: &mut impl Sink) {
         if let (Some(list), Separator::Semicolon) = (self.list, separator) {
+            sink.put(&[lead]);
             return sink.put(list);
         }
         let mut before = None;
@@ -329,10 +331,15 @@ impl<'a> Fields<'a> {
             if self.is_repetition(before, name) {
                 continue;
             }
-            if before.is_some() {
-                sink.put(separator.as_bytes());
+            sink.advance();
+            match (before, separator) {
+                (None, _) => sink.put_led_lower(lead, name.as_bytes()),
+                (Some(_), Separator::Semicolon) => sink.put_led_lower(b';', name.as_bytes()),
+                (Some(_), Separator::Escaped) => {
+                    sink.put(b"%3B");
+                    sink.put_lower(name.as_bytes());
+                }
             }
-            sink.put_lower(name.as_bytes());
             before = Some(name);
         }
     }
@@ -534,15 +541,6 @@ pub(crate) enum Separator {
     Semicolon,
     /// `%3B`, in a URL.
     Escaped,
-}
-
-impl Separator {
-    const fn as_bytes(self) -> &'static [u8] {
-        match self {
-            Self::Semicolon => b";",
-            Self::Escaped => b"%3B",
-        }
-    }
 }
 
 /// A list of signed headers as a request carries it: lower case, sorted, each name once.

@@ -47,6 +47,17 @@ pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 pub(crate) trait Sink {
     fn put(&mut self, bytes: &[u8]);
 
+    /// Puts a text and an ASCII character that ends it.
+    #[inline(always)]
+    fn put_ended(&mut self, bytes: &[u8], end: u8) {
+        self.put(bytes);
+        self.put(&[end]);
+    }
+
+    /// Says that some work will pass before more is put.
+    #[inline(always)]
+    fn advance(&mut self) {}
+
     /// Puts a name in lower case.
     fn put_lower(&mut self, name: &[u8]) {
         for piece in name.chunks(32) {
@@ -57,6 +68,13 @@ pub(crate) trait Sink {
                 self.put(lower);
             }
         }
+    }
+
+    /// Puts an ASCII character and a name in lower case behind it.
+    #[inline(always)]
+    fn put_led_lower(&mut self, lead: u8, name: &[u8]) {
+        self.put(&[lead]);
+        self.put_lower(name);
     }
 
     /// Puts a field: the name in lower case, and a value that is canonical.
@@ -80,10 +98,37 @@ impl<const BLOCKS: usize> Sink for Gathering<BLOCKS> {
     }
 
     #[inline(always)]
+    fn put_ended(&mut self, bytes: &[u8], end: u8) {
+        match self.place(bytes.len() + 1) {
+            Some([place @ .., last]) => {
+                bytes::copy(place, bytes);
+                *last = end;
+            }
+            _ => Lowering(self).put_ended(bytes, end),
+        }
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) {
+        Gathering::advance(self);
+    }
+
+    #[inline(always)]
     fn put_lower(&mut self, name: &[u8]) {
         match self.place(name.len()) {
             Some(place) => bytes::copy_lower(place, name),
             None => Lowering(self).put_lower(name),
+        }
+    }
+
+    #[inline(always)]
+    fn put_led_lower(&mut self, lead: u8, name: &[u8]) {
+        match self.place(1 + name.len()) {
+            Some([first, place @ ..]) => {
+                *first = lead;
+                bytes::copy_lower(place, name);
+            }
+            _ => Lowering(self).put_led_lower(lead, name),
         }
     }
 
@@ -183,6 +228,19 @@ impl Sink for Filled<'_> {
     fn put_lower(&mut self, name: &[u8]) {
         self.fill(name, bytes::copy_lower);
     }
+
+    #[inline(always)]
+    fn put_led_lower(&mut self, lead: u8, name: &[u8]) {
+        let end = self.len + 1 + name.len();
+        match self.buffer.get_mut(self.len..end) {
+            Some([first, place @ ..]) => {
+                *first = lead;
+                bytes::copy_lower(place, name);
+                self.len = end;
+            }
+            _ => self.fits = false,
+        }
+    }
 }
 
 /// A sink that counts.
@@ -250,15 +308,15 @@ pub struct CanonicalRequest<'a> {
 
 impl CanonicalRequest<'_> {
     fn put(&self, sink: &mut impl Sink) {
-        sink.put(self.method.as_bytes());
-        sink.put(b"\n");
-        self.path.put(sink);
-        sink.put(b"\n");
+        sink.put_ended(self.method.as_bytes(), b'\n');
+        self.path.put_ended(b'\n', sink);
+        sink.advance();
         self.query.put(self.authentication, &self.fields, sink);
         sink.put(b"\n");
+        sink.advance();
         self.fields.put_lines(sink);
-        sink.put(b"\n");
-        self.fields.put_names(Separator::Semicolon, sink);
+        // The line before is empty.
+        self.fields.put_names(b'\n', Separator::Semicolon, sink);
         sink.put(b"\n");
         sink.put(self.content.text().as_bytes());
     }

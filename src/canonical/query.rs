@@ -32,8 +32,8 @@ pub(crate) struct Query<'a> {
     canonical: bool,
     /// How many parameters there are.
     count: u8,
-    /// Which of them are not their own canonical form, by bits.
-    odd: u128,
+    /// Whether one of them is not its own canonical form.
+    odd: bool,
     /// Whether a name may be one of a signature's, in whatever spelling.
     may_authenticate: bool,
     /// Whether there are the names of Signature Version 2.
@@ -48,10 +48,12 @@ pub(crate) struct Query<'a> {
     content: (u16, u16),
     /// Whether one of those stands twice, without `=`, or under another spelling of its name.
     ambiguous: bool,
+    /// The parameters in canonical order, if they have to be sorted and are few.
+    few: [Place; FEW],
 }
 
 /// One parameter, still encoded.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Parameter<'a> {
     pub(crate) name: &'a [u8],
     pub(crate) value: &'a [u8],
@@ -70,6 +72,8 @@ impl<const N: usize> Sorted<N> {
     /// The bits of a key that are the index.
     const INDEX: u128 = 0xff;
 
+    const NONE: Self = Self { places: [Place::NOWHERE; N], keys: Bounded::filled_with(0) };
+
     fn place(&self, key: u128) -> Option<&Place> {
         self.places.get((key & Self::INDEX) as usize)
     }
@@ -82,20 +86,29 @@ impl<const N: usize> Sorted<N> {
         self.keys.as_slice().iter().filter_map(|key| self.place(*key))
     }
 
+    /// Adds a place, if there is room.
+    #[inline(always)]
+    fn push(&mut self, place: Place, key: u128) {
+        let nth = self.keys.as_slice().len();
+        if let Some(into) = self.places.get_mut(nth) {
+            *into = place;
+            let _ = self.keys.push(key & !Self::INDEX | nth as u128);
+        }
+    }
+
+    /// Puts the places in order.
     fn sort(&mut self, raw: &[u8], plus: PlusSign) {
         let Self { places, keys } = self;
         let keys = keys.as_mut_slice();
         keys.sort_unstable();
         // Those that begin alike are told apart by the rest.
-        let place = |key: u128| places.get((key & Self::INDEX) as usize);
-        let compare = |a: &u128, b: &u128| {
-            (a & !Self::INDEX).cmp(&(b & !Self::INDEX)).then_with(|| {
-                let places = place(*a).zip(place(*b));
+        let place = |key: &u128| places.get((key & Self::INDEX) as usize);
+        let alike = |a: &u128, b: &u128| a & !Self::INDEX == b & !Self::INDEX;
+        for run in keys.chunk_by_mut(alike).filter(|run| run.len() > 1) {
+            run.sort_unstable_by(|a, b| {
+                let places = place(a).zip(place(b));
                 places.map_or(Ordering::Equal, |(a, b)| a.compare(b, raw, plus))
-            })
-        };
-        if !keys.is_sorted_by(|a, b| compare(a, b).is_le()) {
-            keys.sort_unstable_by(compare);
+            });
         }
     }
 }
@@ -104,20 +117,40 @@ impl<const N: usize> Sorted<N> {
 const FEW: usize = 16;
 
 /// Where a parameter stands in a query.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Place {
     start: u16,
     name_end: u16,
     end: u16,
-    /// Whether it is not its own canonical form.
+    /// Whether it may not be its own canonical form.
     is_odd: bool,
 }
 
 impl Place {
+    const NOWHERE: Self = Self { start: 0, name_end: 0, end: 0, is_odd: false };
+
+    /// A place in a query whose length was checked, or will be before it is used.
+    #[inline(always)]
+    fn new(start: usize, name_end: usize, end: usize, is_odd: bool) -> Self {
+        let [start, name_end, end] = [start, name_end, end].map(|at| at as u16);
+        Self { start, name_end, end, is_odd }
+    }
+
+    #[inline(always)]
+    fn piece<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
+        raw.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
+    }
+
     #[inline(always)]
     fn parameter<'a>(&self, raw: &'a [u8]) -> Parameter<'a> {
         let Self { start, name_end, end, .. } = *self;
         Parameter::at(raw, usize::from(start), usize::from(name_end), usize::from(end))
+    }
+
+    /// A number with the order of the first sixteen bytes of the encoded name.
+    #[inline(always)]
+    fn key(&self, name: &[u8], plus: PlusSign) -> u128 {
+        if self.is_odd { encoded_key(name, plus) } else { text_key(name) }
     }
 
     fn compare(&self, other: &Self, raw: &[u8], plus: PlusSign) -> Ordering {
@@ -139,7 +172,7 @@ impl<'a> Query<'a> {
             plus,
             canonical: true,
             count: 0,
-            odd: 0,
+            odd: false,
             may_authenticate: false,
             version_2: false,
             tokens_left_out: false,
@@ -147,6 +180,7 @@ impl<'a> Query<'a> {
             values: [(0, 0); AuthenticationName::ALL.len()],
             content: (0, 0),
             ambiguous: false,
+            few: [Place::NOWHERE; FEW],
         };
         if !raw.is_empty() {
             query.look(limits)?;
@@ -161,9 +195,10 @@ impl<'a> Query<'a> {
         let mut changed = part.changed(raw);
         let (mut count, mut start, mut is_odd) = (0, 0, false);
         let mut name_end = None;
-        let mut before: Option<Parameter<'_>> = None;
+        let mut before = (0, Parameter::default());
         let mut version_2 = (false, false);
         let mut well_formed = true;
+        let mut few = Sorted::<FEW>::NONE;
         loop {
             let at = changed.next().unwrap_or(raw.len());
             let byte = raw.get(at);
@@ -175,8 +210,10 @@ impl<'a> Query<'a> {
                 Some(b'&') | None => {}
                 Some(byte) => {
                     let escape = Escape::at(raw, at, part);
-                    is_odd |= escape != Some(Escape::Canonical);
-                    well_formed &= escape.is_some() && !is_strange(*byte);
+                    if escape != Some(Escape::Canonical) {
+                        is_odd = true;
+                        well_formed &= escape.is_some() && !is_strange(*byte);
+                    }
                     continue;
                 }
             }
@@ -187,11 +224,12 @@ impl<'a> Query<'a> {
                 }
                 is_odd |= name_end.is_none();
                 let parameter = Parameter::at(raw, start, name_end.unwrap_or(at), at);
-                if is_odd {
-                    self.odd |= 1 << count;
-                }
-                count += 1;
+                self.odd |= is_odd;
+                let place = Place::new(start, name_end.unwrap_or(at), at, is_odd);
                 let name = parameter.name;
+                let key = place.key(name, self.plus);
+                few.push(place, key);
+                count += 1;
                 if may_authenticate(name) {
                     self.may_authenticate = true;
                     self.note(name, name_end.map(|equals| (equals + 1, at)));
@@ -201,9 +239,9 @@ impl<'a> Query<'a> {
                 if name == AuthenticationName::Signature.as_str().as_bytes() {
                     self.signature = u16::try_from(start).ok().zip(u16::try_from(at).ok());
                 } else if self.canonical {
-                    self.canonical =
-                        before.is_none_or(|before| before.compare_text(&parameter).is_le());
-                    before = Some(parameter);
+                    self.canonical = before.0 < key
+                        || before.0 == key && before.1.compare_text(&parameter).is_le();
+                    before = (key, parameter);
                 }
             } else {
                 self.canonical = false;
@@ -220,9 +258,15 @@ impl<'a> Query<'a> {
             // Which of the faults is named does not depend on the order in which they stand.
             check(raw)?;
         }
-        self.canonical &= self.odd == 0;
+        self.canonical &= !self.odd;
         if u16::try_from(raw.len()).is_err() {
             return Err(RequestError::HeadTooLong);
+        }
+        if !self.canonical && count <= FEW {
+            few.sort(raw, self.plus);
+            for (place, sorted) in self.few.iter_mut().zip(few.iter()) {
+                *place = *sorted;
+            }
         }
         Ok(())
     }
@@ -272,26 +316,19 @@ impl<'a> Query<'a> {
     /// The parameters in canonical order.
     pub(crate) fn sorted(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
         let raw = self.raw;
-        let sorted = self.sort::<{ Limits::MAX_PARAMETERS }>();
+        let sorted = self.sort();
         (0..).map_while(move |nth| sorted.get(nth).map(|place| place.parameter(raw)))
     }
 
-    /// Puts the parameters in canonical order.
-    #[inline(always)]
-    fn sort<const N: usize>(&self) -> Sorted<N> {
-        let Self { raw, plus, odd, .. } = *self;
-        let mut sorted = Sorted { places: [Place::default(); N], keys: Bounded::filled_with(0) };
-        let mut odd = odd;
-        for ((nth, into), mut place) in (0..).zip(&mut sorted.places).zip(Places::of(raw)) {
-            let name = place.parameter(raw).name;
-            place.is_odd = odd & 1 != 0;
-            odd >>= 1;
-            let key = if place.is_odd { encoded_key(name, plus) } else { text_key(name) };
-            *into = place;
-            // There is room: it is that of the places.
-            let _ = sorted.keys.push(key & !Sorted::<N>::INDEX | nth);
+    /// Puts the parameters in canonical order, however many there are.
+    fn sort(&self) -> Sorted<{ Limits::MAX_PARAMETERS }> {
+        let mut sorted = Sorted::NONE;
+        for place in Places::of(self.raw) {
+            // Which of them are is noted of few alone.
+            let place = Place { is_odd: self.odd, ..place };
+            sorted.push(place, place.key(place.parameter(self.raw).name, self.plus));
         }
-        sorted.sort(raw, plus);
+        sorted.sort(self.raw, self.plus);
         sorted
     }
 
@@ -419,41 +456,48 @@ impl<'a> Query<'a> {
         fields: &Fields<'_>,
         sink: &mut impl Sink,
     ) {
-        match usize::from(self.count) {
-            0..=FEW => self.put_sorted_in::<FEW>(authentication, fields, sink),
-            _ => self.put_sorted_in::<{ Limits::MAX_PARAMETERS }>(authentication, fields, sink),
+        if self.canonical {
+            // In order, but for the signature, which is left out.
+            self.put_places(Places::of(self.raw), authentication, fields, sink);
+        } else if let Some(few) = self.few.get(..usize::from(self.count)) {
+            self.put_places(few.iter().copied(), authentication, fields, sink);
+        } else {
+            self.put_places(self.sort().iter().copied(), authentication, fields, sink);
         }
     }
 
     /// Puts one parameter.
     #[inline(always)]
-    fn put_place(&self, place: &Place, sink: &mut impl Sink) {
+    fn put_place(&self, place: Place, sink: &mut impl Sink) {
         if place.is_odd {
             let (part, parameter) = (Part::Query(self.plus), place.parameter(self.raw));
             recode(parameter.name, part, sink);
             sink.put(b"=");
             recode(parameter.value, part, sink);
         } else {
-            let piece = self.raw.get(usize::from(place.start)..usize::from(place.end));
-            sink.put(piece.unwrap_or_default());
+            sink.put(place.piece(self.raw));
         }
     }
 
+    /// Puts parameters that are in canonical order.
     #[inline(always)]
-    fn put_sorted_in<const N: usize>(
+    fn put_places(
         &self,
+        places: impl Iterator<Item = Place>,
         authentication: Option<&Authentication<'_>>,
         fields: &Fields<'_>,
         sink: &mut impl Sink,
     ) {
         let mut separator: &[u8] = b"";
+        let leaves_out = self.signature.is_some() || self.tokens_left_out;
+        let places =
+            places.filter(|place| !(leaves_out && self.leaves_out(&place.parameter(self.raw))));
         if authentication.is_none() {
-            for place in self.sort::<N>().iter() {
-                if !self.leaves_out(&place.parameter(self.raw)) {
-                    sink.put(separator);
-                    self.put_place(place, sink);
-                    separator = b"&";
-                }
+            for place in places {
+                sink.advance();
+                sink.put(separator);
+                self.put_place(place, sink);
+                separator = b"&";
             }
             return;
         }
@@ -465,11 +509,8 @@ impl<'a> Query<'a> {
                 *separator = b"&";
             }
         };
-        for place in self.sort::<N>().iter() {
+        for place in places {
             let parameter = place.parameter(self.raw);
-            if self.leaves_out(&parameter) {
-                continue;
-            }
             while let Some(name) = added.next_if(|name| {
                 let added = Decoded::of_query(name.as_str().as_bytes(), PlusSign::Literal);
                 compare(added, self.decoded(parameter.name)).is_lt()
@@ -520,11 +561,7 @@ impl<P: Iterator<Item = usize>> Iterator for Places<'_, P> {
             }
             let start = core::mem::replace(&mut self.start, at + 1);
             if start < at {
-                // Positions are that short: this was checked.
-                let position = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
-                let (start, end) = (position(start), position(at));
-                let name_end = name_end.map_or(end, position);
-                return Some(Place { start, name_end, end, ..Place::default() });
+                return Some(Place::new(start, name_end.unwrap_or(at), at, false));
             }
         }
     }
@@ -749,6 +786,9 @@ impl Authentication<'_> {
     fn put(&self, name: AuthenticationName, fields: &Fields<'_>, sink: &mut impl Sink) {
         let encoded = |bytes: &[u8], sink: &mut _| encode(bytes, VALUE, sink);
         sink.put(name.as_str().as_bytes());
+        if name == AuthenticationName::SignedHeaders {
+            return fields.put_names(b'=', Separator::Escaped, sink);
+        }
         sink.put(b"=");
         match name {
             AuthenticationName::Algorithm => sink.put(ALGORITHM.as_bytes()),
@@ -759,14 +799,13 @@ impl Authentication<'_> {
             }
             AuthenticationName::Date => sink.put(self.timestamp.as_bytes()),
             AuthenticationName::Expires => put_decimal(u64::from(self.expires), sink),
-            AuthenticationName::SignedHeaders => fields.put_names(Separator::Escaped, sink),
             AuthenticationName::SecurityToken | AuthenticationName::S3SessionToken => {
                 if let Some((_, token)) = self.token {
                     encoded(token.as_bytes(), sink);
                 }
             }
-            // Never part of what is signed.
-            AuthenticationName::Signature => {}
+            // The one is put above, the other never part of what is signed.
+            AuthenticationName::SignedHeaders | AuthenticationName::Signature => {}
         }
     }
 }

@@ -123,9 +123,21 @@ impl<'a> Path<'a> {
         }
     }
 
-    pub(super) fn put(&self, sink: &mut impl Sink) {
+    /// Puts the canonical path and an ASCII character that ends it.
+    #[inline(always)]
+    pub(super) fn put_ended(&self, end: u8, sink: &mut impl Sink) {
         match self.dialect {
-            Dialect::S3 if self.canonical => sink.put(self.raw.as_bytes()),
+            Dialect::S3 if self.canonical => sink.put_ended(self.raw.as_bytes(), end),
+            _ => {
+                self.put_encoded(sink);
+                sink.put(&[end]);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn put_encoded(&self, sink: &mut impl Sink) {
+        match self.dialect {
             Dialect::S3 => recode(self.raw.as_bytes(), Part::Path, sink),
             Dialect::Standard => {
                 self.each_normal(|piece| encode(piece.as_bytes(), Part::Path, sink));
@@ -239,7 +251,8 @@ mod tests {
             }
         }
         let mut text = Text(String::new());
-        Path::parse(raw, dialect)?.put(&mut text);
+        Path::parse(raw, dialect)?.put_ended(b'?', &mut text);
+        assert_eq!(text.0.pop(), Some('?'));
         Ok(text.0)
     }
 

@@ -34,7 +34,9 @@ pub(crate) struct Gathering<const BLOCKS: usize> {
     /// What is not hashed yet, `filled` bytes of it; all may be.
     blocks: [[u8; BLOCK_LEN]; BLOCKS],
     filled: usize,
-    /// Bytes hashed so far.
+    /// How many of the blocks are hashed already, though they still stand here.
+    done: usize,
+    /// Bytes that were hashed and stand here no more.
     hashed: u64,
 }
 
@@ -56,13 +58,13 @@ impl Sha256 {
 
 impl<const BLOCKS: usize> Gathering<BLOCKS> {
     pub(crate) const fn new() -> Self {
-        Self { state: INITIAL, blocks: [[0; BLOCK_LEN]; BLOCKS], filled: 0, hashed: 0 }
+        Self { state: INITIAL, blocks: [[0; BLOCK_LEN]; BLOCKS], filled: 0, done: 0, hashed: 0 }
     }
 
     /// A hash that has already taken one block, whose result is `state`.
     const fn after_block(state: [u32; 8]) -> Self {
         let blocks = [[0; BLOCK_LEN]; BLOCKS];
-        Self { state, blocks, filled: 0, hashed: BLOCK_LEN as u64 }
+        Self { state, blocks, filled: 0, done: 0, hashed: BLOCK_LEN as u64 }
     }
 
     #[inline(always)]
@@ -89,7 +91,8 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
             let (_, room) = self.blocks.as_flattened_mut().split_at_mut(self.filled);
             let (head, rest) = data.split_at(room.len());
             room.copy_from_slice(head);
-            compress256(&mut self.state, &self.blocks);
+            compress256(&mut self.state, self.blocks.get(self.done..).unwrap_or_default());
+            self.done = 0;
             self.hashed = self.hashed.wrapping_add((BLOCKS * BLOCK_LEN) as u64);
             data = rest;
         }
@@ -106,13 +109,31 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
     #[inline]
     pub(crate) fn flush(&mut self) {
         let full = self.filled / BLOCK_LEN;
-        if let Some(blocks) = self.blocks.get(..full).filter(|blocks| !blocks.is_empty()) {
+        if let Some(blocks) = self.blocks.get(self.done..full).filter(|_| full != 0) {
             compress256(&mut self.state, blocks);
+            self.done = 0;
             self.hashed = self.hashed.wrapping_add((full * BLOCK_LEN) as u64);
             self.filled %= BLOCK_LEN;
             if let Some(rest) = self.blocks.get(full) {
                 self.blocks[0] = *rest;
             }
+        }
+    }
+
+    /// Hashes the blocks that are full, but for the one written last: its bytes may still be on
+    /// their way to the cache. What follows is written while they are worked on.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self) {
+        if self.filled >= (self.done + 2) * BLOCK_LEN {
+            self.advance_some();
+        }
+    }
+
+    fn advance_some(&mut self) {
+        let ready = self.filled / BLOCK_LEN - 1;
+        if let Some(blocks) = self.blocks.get(self.done..ready) {
+            compress256(&mut self.state, blocks);
+            self.done = ready;
         }
     }
 
@@ -129,7 +150,7 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
         if let Some(last) = blocks.last_mut() {
             last[BLOCK_LEN - 8..].copy_from_slice(&bits.to_be_bytes());
         }
-        compress256(&mut self.state, blocks);
+        compress256(&mut self.state, blocks.get(self.done..).unwrap_or_default());
         self.state
     }
 
@@ -142,6 +163,7 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
             blocks: [[0; BLOCK_LEN]; 3],
             // Less than a block.
             filled: self.filled,
+            done: 0,
             hashed: self.hashed,
         };
         last.blocks[0] = self.blocks[0];

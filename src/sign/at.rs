@@ -27,6 +27,7 @@ impl<'a> SignerAt<'_, 'a> {
     ///
     /// # Errors
     /// [`SignError`]; nothing that was given is changed.
+    #[inline]
     pub fn sign<'r>(
         &self,
         request: &Request<'r>,
@@ -83,6 +84,7 @@ impl<'a> SignerAt<'_, 'a> {
     ///
     /// # Errors
     /// [`SignError`].
+    #[inline]
     pub fn presign<'r>(
         &self,
         request: &Request<'r>,
@@ -98,6 +100,7 @@ impl<'a> SignerAt<'_, 'a> {
     ///
     /// # Errors
     /// [`SignError`].
+    #[inline]
     pub fn presign_with<'r>(
         &self,
         request: &Request<'r>,
@@ -110,6 +113,7 @@ impl<'a> SignerAt<'_, 'a> {
         self.presign_some(request, Some(content), expires)
     }
 
+    #[inline]
     fn presign_some<'r>(
         &self,
         request: &Request<'r>,

@@ -243,6 +243,7 @@ impl<'a> Signer<'a> {
     ///
     /// # Errors
     /// [`SignError`]; nothing that was given is changed.
+    #[inline]
     pub fn sign<'r>(
         &self,
         request: &Request<'r>,
@@ -313,6 +314,7 @@ impl<'a> Signer<'a> {
     ///
     /// # Errors
     /// [`SignError`].
+    #[inline]
     pub fn presign<'r>(
         &self,
         request: &Request<'r>,
@@ -330,6 +332,7 @@ impl<'a> Signer<'a> {
     ///
     /// # Errors
     /// [`SignError`].
+    #[inline]
     pub fn presign_with<'r>(
         &self,
         request: &Request<'r>,
@@ -348,7 +351,7 @@ impl<'a> Signer<'a> {
     fn read<'r>(&self, request: &Request<'r>) -> Result<Reading<'r>, SignError> {
         request.check(&self.limits)?;
         let wire = request.look();
-        if RESERVED.iter().any(|known| wire.index(*known).is_some()) {
+        if !wire.has_no(&RESERVED) {
             return Err(SignError::ReservedField);
         }
         let target = Target::parse(request.target)?;

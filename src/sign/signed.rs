@@ -137,8 +137,8 @@ impl<'r> Signed<'r> {
         sink.put(self.access_key_id.as_bytes());
         sink.put(b"/");
         self.scope.each_piece(|piece| sink.put(piece));
-        sink.put(b", SignedHeaders=");
-        self.fields().put_names(Separator::Semicolon, sink);
+        sink.put(b", SignedHeaders");
+        self.fields().put_names(b'=', Separator::Semicolon, sink);
         sink.put(b", Signature=");
         sink.put(self.signature.as_hex());
     }

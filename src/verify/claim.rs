@@ -117,6 +117,7 @@ impl<'r> Claim<'r> {
     /// # Errors
     /// [`VerifyError::SessionTokenUnexpected`] if a session token came along; else
     /// [`VerifyError::SignatureMismatch`].
+    #[inline]
     pub fn verify(self, key: &SigningKey) -> Result<Verified<'r>, VerifyError> {
         let matches = self.matches(key);
         settle(matches, self.token, None)?;
@@ -137,6 +138,7 @@ impl<'r> Claim<'r> {
     /// # Errors
     /// [`VerifyError::SessionTokenMissing`] or [`VerifyError::SessionTokenMismatch`]; else
     /// [`VerifyError::SignatureMismatch`].
+    #[inline]
     pub fn verify_session(
         self,
         key: &SigningKey,
@@ -182,6 +184,7 @@ impl<'r> Claim<'r> {
     }
 
     /// To be called when all has been settled.
+    #[inline(always)]
     fn proven(self, key: &SigningKey) -> Verified<'r> {
         let signed = matches!(self.binding, Binding::Chunked(ChunkRules { signed: true, .. }));
         Verified::new(self, signed.then(|| key.clone()))

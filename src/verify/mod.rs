@@ -357,6 +357,7 @@ impl<'p> Verifier<'p> {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn check_scope(
         &self,
         credential: &ClaimedCredential<'_>,
@@ -380,6 +381,7 @@ impl<'p> Verifier<'p> {
 
     /// A header lives for the skew, a presigned URL until it expires; neither begins later than
     /// the skew from now.
+    #[inline(always)]
     fn check_window(
         &self,
         mechanism: Mechanism,
@@ -398,11 +400,17 @@ impl<'p> Verifier<'p> {
     }
 
     /// The one session token, from the one place where it may stand.
+    #[inline(always)]
     fn token<'r>(
         &self,
         wire: &Wire<'r>,
         presented: &Presented<'r, '_>,
     ) -> Result<Option<ClaimedSessionToken<'r>>, ReadError> {
+        if wire.has_no(&[Known::AmzSecurityToken, Known::AmzS3SessionToken])
+            && presented.tokens.are_none()
+        {
+            return Ok(None);
+        }
         let express = self.service == "s3express";
         let mut found = None;
         for token in [Token::Security, Token::S3Session] {
@@ -423,6 +431,7 @@ impl<'p> Verifier<'p> {
     }
 
     /// What the request says of its body, and how that will be checked.
+    #[inline(always)]
     fn content<'r>(
         &self,
         wire: &Wire<'r>,
@@ -614,6 +623,12 @@ pub(crate) struct Presented<'r, 'b> {
 struct Tokens<'r> {
     security: Option<&'r [u8]>,
     s3_session: Option<&'r [u8]>,
+}
+
+impl Tokens<'_> {
+    const fn are_none(&self) -> bool {
+        self.security.is_none() && self.s3_session.is_none()
+    }
 }
 
 /// `name/date/region/service/terminator`, taken apart from the right.

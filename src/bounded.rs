@@ -73,7 +73,7 @@ impl<const N: usize> Bounded<u8, N> {
     }
 
     /// A copy of these bytes, if they fit.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn copy_of(from: &[u8]) -> Result<Self, Full> {
         let mut copy = Self::filled_with(0);
         bytes::copy(copy.items.get_mut(..from.len()).ok_or(Full)?, from);

@@ -123,6 +123,12 @@ impl AccessKeyId {
     pub fn new(text: impl AsRef<[u8]>) -> Result<Self, CredentialError> {
         let text = text.as_ref();
         Self::check(text)?;
+        Self::of_checked(text)
+    }
+
+    /// Copies a name that was checked.
+    #[inline(always)]
+    pub(crate) fn of_checked(text: &[u8]) -> Result<Self, CredentialError> {
         Ok(Self { text: Bounded::copy_of(text).map_err(|_| CredentialError::TooLong)? })
     }
 
@@ -210,14 +216,20 @@ impl CredentialScope<'_> {
     }
 
     /// Hands over the scope in pieces that follow each other: `date/region/service/aws4_request`.
-    #[inline(always)]
     pub(crate) fn each_piece(&self, mut each: impl FnMut(&[u8])) {
-        each(self.date.as_bytes());
-        each(b"/");
-        each(self.region.as_bytes());
-        each(b"/");
-        each(self.service.as_bytes());
-        each(b"/aws4_request");
+        let [date, others @ ..] = self.parts();
+        each(date);
+        for part in others {
+            each(b"/");
+            each(part);
+        }
+    }
+
+    /// The parts of the scope, between which slashes stand: `date/region/service/aws4_request`.
+    #[inline(always)]
+    pub(crate) fn parts(&self) -> [&[u8]; 4] {
+        let Self { date, region, service } = self;
+        [date.as_bytes(), region.as_bytes(), service.as_bytes(), TERMINATOR.as_bytes()]
     }
 }
 

@@ -97,6 +97,13 @@ impl Limits {
     pub const DEFAULT: Self =
         Self { head_len: 32 * 1024, headers: Self::MAX_HEADERS, parameters: Self::MAX_PARAMETERS };
 
+    /// As much as can be allowed.
+    pub(crate) const WIDEST: Self = Self {
+        head_len: Self::MAX_HEAD_LEN,
+        headers: Self::MAX_HEADERS,
+        parameters: Self::MAX_PARAMETERS,
+    };
+
     /// The limits, none above what can be allowed.
     pub(crate) const fn clamped(self) -> Self {
         const fn least(a: usize, b: usize) -> usize {
@@ -275,7 +282,7 @@ impl<'a> Wire<'a> {
     }
 
     /// The value of a field that may stand once at the most, without the blanks around it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn single(&self, known: Known) -> Result<Option<&'a [u8]>, RequestError> {
         if self.is_repeated(known) {
             return Err(RequestError::HeaderRepeated);
@@ -416,6 +423,7 @@ pub(crate) const fn is_blank(byte: u8) -> bool {
 }
 
 /// The value without the blanks and line folds around it.
+#[inline(always)]
 pub(crate) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t' | b'\r' | b'\n', rest @ ..] = value {
         value = rest;

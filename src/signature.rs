@@ -10,7 +10,7 @@ use core::fmt;
 
 use crate::credential::{CredentialScope, SecretKey, TERMINATOR};
 use crate::crypto::{
-    Begun, DIGEST_LEN, Gathering, Layout, MacKey, constant_time_eq_hex, digest_to_hex,
+    Begun, DIGEST_LEN, Gathering, Layout, MacKey, Opened, constant_time_eq_hex, digest_to_hex,
     hex_of_digest, write_ascii,
 };
 
@@ -75,6 +75,12 @@ impl SigningKey {
     #[inline]
     pub(crate) fn finish<const BLOCKS: usize>(&self, message: &mut Gathering<BLOCKS>) -> Signature {
         Signature(digest_to_hex(&self.0.finish(message)))
+    }
+
+    /// The signature of a message that ends in this digest.
+    #[inline(always)]
+    pub(crate) fn finish_opened(&self, message: &Opened, digest: &[u8; DIGEST_LEN]) -> Signature {
+        Signature(digest_to_hex(&self.0.finish_opened(message, digest)))
     }
 
     /// The signature of a message that is laid out.

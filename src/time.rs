@@ -58,22 +58,19 @@ impl Timestamp {
     }
 
     /// As [`parse`](Self::parse). What lies on the same day as `now` needs no calendar.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse_near(text: &[u8], now: Self) -> Result<Self, TimestampError> {
-        let &[_, _, _, _, _, _, _, _, b'T', h0, h1, m0, m1, s0, s1, b'Z'] = text else {
+        let text: &[u8; Self::LEN] = text.try_into().map_err(|_| TimestampError)?;
+        let [.., b'T', h0, h1, m0, m1, s0, s1, b'Z'] = *text else {
             return Err(TimestampError);
         };
         let (hour, minute, second) = (number([h0, h1])?, number([m0, m1])?, number([s0, s1])?);
-        match text.first_chunk() {
-            Some(text) if now.date().text == *text && hour < 24 && minute < 60 && second < 60 => {
-                let of_day = 3600 * i64::from(hour) + 60 * i64::from(minute) + i64::from(second);
-                let unix = now.unix - now.unix.rem_euclid(DAY) + of_day;
-                let [y0, y1, y2, y3, o0, o1, d0, d1] = *text;
-                let text = [y0, y1, y2, y3, o0, o1, d0, d1, b'T', h0, h1, m0, m1, s0, s1, b'Z'];
-                Ok(Self { unix, text })
-            }
-            _ => Self::parse(text),
+        let same_day = text.first_chunk() == Some(&now.date().text);
+        if !same_day || hour > 23 || minute > 59 || second > 59 {
+            return Self::parse(text);
         }
+        let of_day = 3600 * i64::from(hour) + 60 * i64::from(minute) + i64::from(second);
+        Ok(Self { unix: now.unix - now.unix.rem_euclid(DAY) + of_day, text: *text })
     }
 
     /// Reads the ISO 8601 extended form in UTC, `2015-12-30T12:00:00Z`, with up to nine digits of a
@@ -288,6 +285,7 @@ fn seconds(
 }
 
 /// A number of two digits.
+#[inline(always)]
 fn number([tens, ones]: [u8; 2]) -> Result<u8, TimestampError> {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
     if tens > 9 || ones > 9 { Err(TimestampError) } else { Ok(10 * tens + ones) }

@@ -170,7 +170,7 @@ fn verify(draft: &Draft, wire: &Wire, secret: &str) -> Result<Seen, countersign:
         Dialect::S3 => rules.read(&request, now)?,
         Dialect::Standard => rules.read_whole(&request, &draft.body, now)?,
     };
-    let canonical = bytes_of(claim.canonical_request());
+    let canonical = bytes_of(&claim.canonical_request());
     let key = SigningKey::derive(&SecretKey::new(secret).expect("a secret"), &claim.scope());
     let verified = match draft.token.as_deref() {
         None => claim.verify(&key)?,

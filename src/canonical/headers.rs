@@ -31,6 +31,53 @@ pub(crate) struct Fields<'a> {
     list: Option<&'a [u8]>,
 }
 
+/// The fields that a list of signed headers names, found by it whenever they are asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Covered<'a> {
+    wire: &'a [Header<'a>],
+    list: &'a [u8],
+    host: Host,
+}
+
+impl<'a> Covered<'a> {
+    /// For a list that was read, and covers what it must.
+    pub(crate) const fn new(wire: &'a [Header<'a>], list: &'a [u8], host: Host) -> Self {
+        Self { wire, list, host }
+    }
+
+    /// All fields that came, the signed ones among them.
+    #[cfg(feature = "checksums")]
+    pub(crate) fn wire(&self) -> Wire<'a> {
+        Wire::new(self.wire)
+    }
+
+    /// The fields with one name, in the order they came; none if the list does not name it.
+    pub(crate) fn fields(&self, name: &str) -> impl Iterator<Item = &'a Header<'a>> {
+        let named = names(self.list).any(|listed| listed.eq_ignore_ascii_case(name.as_bytes()));
+        let wire = if named { self.wire } else { &[] };
+        let host = self.host;
+        wire.iter().filter(move |header| {
+            host.picks(header) && canonical_name(header.name).eq_ignore_ascii_case(name)
+        })
+    }
+
+    /// All fields in canonical order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a Header<'a>> {
+        let name = |name| core::str::from_utf8(name).unwrap_or_default();
+        names(self.list).flat_map(move |listed| self.fields(name(listed)))
+    }
+
+    /// The fields as they are written.
+    pub(crate) fn read(&self) -> Fields<'a> {
+        let wire = Wire::new(self.wire);
+        let signed = || core::str::from_utf8(self.list).ok().and_then(SignedHeaders::parse);
+        let select = |signed| Fields::select(&wire, self.host, signed, |_| false).ok();
+        // One of the two succeeded before.
+        let fields = Fields::listed(&wire, self.list, |_| false).or_else(|| select(signed()?));
+        fields.unwrap_or(Fields::in_order(self.wire, None, Order::EMPTY))
+    }
+}
+
 /// An order of fields, without the fields.
 #[derive(Clone, Copy)]
 pub(crate) struct Order {
@@ -81,9 +128,7 @@ impl<'a> Fields<'a> {
         added: Option<&'a Additions<'a>>,
     ) -> Self {
         let Wire { headers: wire, canonical, .. } = *wire;
-        let picked = |header: &Header<'_>| {
-            is_signed(header.name) && (host == Host::Authority || header.name != ":authority")
-        };
+        let picked = |header: &Header<'_>| is_signed(header.name) && host.picks(header);
         let most = wire.len() + if added.is_some() { Added::COUNT } else { 0 };
         let order = match most {
             0..=FEW => Order::of::<FEW>(wire, picked, added),
@@ -99,12 +144,6 @@ impl<'a> Fields<'a> {
         order: Order,
     ) -> Self {
         Self { wire, added, order, canonical: 0, list: None }
-    }
-
-    /// All fields that came, the signed ones among them.
-    #[cfg(feature = "checksums")]
-    pub(crate) fn wire(&self) -> Wire<'a> {
-        Wire::new(self.wire)
     }
 
     pub(crate) const fn order(&self) -> Order {
@@ -347,7 +386,6 @@ impl<'a> Fields<'a> {
 
 impl Order {
     /// That of no fields.
-    #[cfg(test)]
     pub(super) const EMPTY: Self = Self { indices: Bounded::filled_with(0), repeats: false };
 
     /// That of up to `N` fields: by name, those of one name as they come.
@@ -413,11 +451,27 @@ pub(crate) enum Host {
 }
 
 impl Host {
+    /// Whether a field is one of those that can be signed: there is one host.
+    #[inline(always)]
+    fn picks(self, header: &Header<'_>) -> bool {
+        self == Self::Authority || header.name != ":authority"
+    }
+
     /// Finds the one host of well-formed fields, given by one field or by a field and `:authority`
     /// alike.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn settle(wire: &Wire<'_>, authority: Option<&str>) -> Result<Self, RequestError> {
         wire.check()?;
+        let once = wire.index(Known::Host).is_some() && !wire.is_repeated(Known::Host);
+        if once && wire.index(Known::Authority).is_none() && authority.is_none() {
+            return Ok(Self::Field);
+        }
+        Self::settle_some(wire, authority)
+    }
+
+    /// The same for those that are not named once, by a field.
+    #[inline(never)]
+    fn settle_some(wire: &Wire<'_>, authority: Option<&str>) -> Result<Self, RequestError> {
         if wire.is_repeated(Known::Host) || wire.is_repeated(Known::Authority) {
             return Err(RequestError::HeaderRepeated);
         }
@@ -579,12 +633,8 @@ impl<'a> SignedHeaders<'a> {
     }
 
     pub(crate) fn names(self) -> impl Iterator<Item = &'a str> + Clone {
-        let mut rest = Some(self.list);
-        core::iter::from_fn(move || {
-            let (name, behind) = split_escaped(rest?);
-            rest = behind;
-            Some(name)
-        })
+        let name = |name| core::str::from_utf8(name).unwrap_or_default();
+        names(self.list.as_bytes()).map(name)
     }
 
     /// The list in its canonical form, if it is written so.
@@ -606,6 +656,16 @@ impl<'a> SignedHeaders<'a> {
     }
 }
 
+/// The names of a list.
+fn names(list: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    let mut rest = Some(list);
+    core::iter::from_fn(move || {
+        let (name, behind) = split_escaped(rest?);
+        rest = behind;
+        Some(name)
+    })
+}
+
 /// What follows the first name of a list and its separator, if that name is `name`.
 #[inline(always)]
 fn behind_name<'a>(list: &'a [u8], name: &str) -> Option<Option<&'a [u8]>> {
@@ -621,15 +681,14 @@ fn behind_name<'a>(list: &'a [u8], name: &str) -> Option<Option<&'a [u8]>> {
 }
 
 /// The first name of a list, maybe with escapes, and the rest.
-fn split_escaped(list: &str) -> (&str, Option<&str>) {
-    let separator = |byte| matches!(byte, b';' | b'%');
-    let (name, tail) = list.split_at(list.bytes().position(separator).unwrap_or(list.len()));
-    match tail.as_bytes() {
+fn split_escaped(list: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let separator = |byte: &u8| matches!(byte, b';' | b'%');
+    let (name, tail) = list.split_at(list.iter().position(separator).unwrap_or(list.len()));
+    match tail {
         [] => (name, None),
-        [b'%', b'3', b'B' | b'b', ..] => (name, tail.get(3..)),
-        [b';', ..] => (name, tail.get(1..)),
+        [b'%', b'3', b'B' | b'b', behind @ ..] | [b';', behind @ ..] => (name, Some(behind)),
         // Another escape: part of no name, so the list is not well formed.
-        _ => ("%", None),
+        _ => (b"%", None),
     }
 }
 

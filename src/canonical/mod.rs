@@ -22,17 +22,17 @@ use core::fmt;
 use crate::bytes;
 use crate::content::ContentSha256;
 use crate::credential::CredentialScope;
-use crate::crypto::{DIGEST_LEN, Gathering, digest_to_hex};
+use crate::crypto::{DIGEST_LEN, Gathering, Opened, digest_to_hex};
 use crate::signature::{Signature, SigningKey};
 use crate::time::Timestamp;
 
 pub(crate) use added::{Added, Additions};
 pub(crate) use encode::{Decoded, is_plain};
 pub(crate) use headers::{
-    CoverageError, Fields, Host, Order, Separator, SignedHeaders, canonical_name,
+    CoverageError, Covered, Fields, Host, Order, Separator, SignedHeaders, canonical_name,
 };
 pub(crate) use query::{
-    Authentication, AuthenticationName, Parameter, Query, Spelling, Token, put_parameter,
+    Authentication, AuthenticationName, KeptQuery, Parameter, Query, Spelling, Token, put_parameter,
 };
 pub(crate) use uri::Path;
 
@@ -297,21 +297,51 @@ impl<F: FnMut(&[u8])> Sink for Pieces<F> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct CanonicalRequest<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) path: Path<'a>,
-    pub(crate) query: Query<'a>,
+    head: Kept<'a>,
+    query: Query<'a>,
+    authentication: Option<&'a Authentication<'a>>,
+    fields: Fields<'a>,
+}
+
+/// The parts of a canonical request, in the order in which they stand there.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'s> {
+    pub(crate) method: &'s str,
+    pub(crate) path: Path<'s>,
+    pub(crate) query: &'s Query<'s>,
     /// What a presigned URL adds to the query of the caller.
-    pub(crate) authentication: Option<&'a Authentication<'a>>,
-    pub(crate) fields: Fields<'a>,
+    pub(crate) authentication: Option<&'s Authentication<'s>>,
+    pub(crate) fields: &'s Fields<'s>,
     pub(crate) content: ContentSha256,
 }
 
-impl CanonicalRequest<'_> {
+/// What is kept of a head that was read: with its fields, enough to write the canonical request
+/// again.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: Path<'a>,
+    pub(crate) query: KeptQuery<'a>,
+    pub(crate) content: ContentSha256,
+}
+
+impl<'a> Kept<'a> {
+    /// The canonical request, for whoever wants to see it.
+    pub(crate) fn canonical(
+        self,
+        authentication: Option<&'a Authentication<'a>>,
+        fields: Fields<'a>,
+    ) -> CanonicalRequest<'a> {
+        CanonicalRequest { head: self, query: self.query.read(), authentication, fields }
+    }
+}
+
+impl Parts<'_> {
     fn put(&self, sink: &mut impl Sink) {
         sink.put_ended(self.method.as_bytes(), b'\n');
         self.path.put_ended(b'\n', sink);
         sink.advance();
-        self.query.put(self.authentication, &self.fields, sink);
+        self.query.put(self.authentication, self.fields, sink);
         sink.put(b"\n");
         sink.advance();
         self.fields.put_lines(sink);
@@ -321,15 +351,23 @@ impl CanonicalRequest<'_> {
         sink.put(self.content.text().as_bytes());
     }
 
+    pub(crate) fn hash(&self) -> [u8; DIGEST_LEN] {
+        let mut hash = Hashing::new();
+        self.put(&mut hash);
+        hash.finish_in_place()
+    }
+}
+
+impl CanonicalRequest<'_> {
     /// Hands over the exact bytes, piece by piece.
     pub fn pieces(&self, each: impl FnMut(&[u8])) {
         self.put(&mut Pieces(each));
     }
 
-    pub(crate) fn hash(&self) -> [u8; DIGEST_LEN] {
-        let mut hash = Hashing::new();
-        self.put(&mut hash);
-        hash.finish_in_place()
+    fn put(&self, sink: &mut impl Sink) {
+        let Self { head: Kept { method, path, content, .. }, query, fields, .. } = self;
+        let authentication = self.authentication;
+        Parts { method, path: *path, query, authentication, fields, content: *content }.put(sink);
     }
 }
 
@@ -342,7 +380,9 @@ impl fmt::Display for CanonicalRequest<'_> {
 impl fmt::Debug for CanonicalRequest<'_> {
     /// Shows the method alone: fields and query can hold a session token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CanonicalRequest").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("CanonicalRequest")
+            .field("method", &self.head.method)
+            .finish_non_exhaustive()
     }
 }
 
@@ -362,19 +402,8 @@ impl StringToSign<'_> {
     }
 
     fn put(&self, sink: &mut impl Sink) {
-        Self::put_head(&self.timestamp, &self.scope, sink);
+        put_head(ALGORITHM_LINE, &self.timestamp, &self.scope, sink);
         sink.put(&digest_to_hex(&self.hash));
-    }
-
-    /// Puts all that does not depend on the request.
-    #[inline(always)]
-    fn put_head(timestamp: &Timestamp, scope: &CredentialScope<'_>, sink: &mut impl Sink) {
-        sink.put(ALGORITHM.as_bytes());
-        sink.put(b"\n");
-        sink.put(timestamp.as_bytes());
-        sink.put(b"\n");
-        scope.each_piece(|piece| sink.put(piece));
-        sink.put(b"\n");
     }
 
     /// The signature of this string.
@@ -384,10 +413,37 @@ impl StringToSign<'_> {
     }
 }
 
-/// A string to sign up to the hash of the canonical request, on its way through the MAC: what one
-/// second's requests have in common.
+/// The line that a string to sign begins with.
+const ALGORITHM_LINE: &[u8] = b"AWS4-HMAC-SHA256\n";
+
+/// Puts what every string to sign has in common: a line for the algorithm, the time, the scope.
+#[inline(always)]
+pub(crate) fn put_head(
+    algorithm: &[u8],
+    timestamp: &Timestamp,
+    scope: &CredentialScope<'_>,
+    sink: &mut impl Sink,
+) {
+    sink.put(algorithm);
+    sink.put_ended(timestamp.as_bytes(), b'\n');
+    put_scope(scope, sink);
+    sink.put(b"\n");
+}
+
+/// Puts a scope: its parts with slashes between them.
+#[inline(always)]
+pub(crate) fn put_scope(scope: &CredentialScope<'_>, sink: &mut impl Sink) {
+    let [date, region, service, terminator] = scope.parts();
+    for part in [date, region, service] {
+        sink.put_ended(part, b'/');
+    }
+    sink.put(terminator);
+}
+
+/// A string to sign of which the hash of the canonical request is to come, on its way through the
+/// MAC: what one second's requests have in common.
 #[derive(Clone)]
-pub(crate) struct Begun(Gathering<3>);
+pub(crate) struct Begun(Opened);
 
 impl Begun {
     #[inline(always)]
@@ -396,19 +452,16 @@ impl Begun {
         timestamp: &Timestamp,
         scope: &CredentialScope<'_>,
     ) -> Self {
-        let mut message = key.start();
-        StringToSign::put_head(timestamp, scope, &mut message);
+        let mut message = key.start::<2>();
+        put_head(ALGORITHM_LINE, timestamp, scope, &mut message);
         // Nothing waits for this block: it is worked on while the request is read.
-        message.flush();
-        Self(message)
+        Self(message.open())
     }
 
     /// The signature under the key that this was begun with.
     #[inline(always)]
-    pub(crate) fn signature(self, key: &SigningKey, hash: &[u8; DIGEST_LEN]) -> Signature {
-        let Self(mut message) = self;
-        message.update(&digest_to_hex(hash));
-        key.finish(&mut message)
+    pub(crate) fn signature(&self, key: &SigningKey, hash: &[u8; DIGEST_LEN]) -> Signature {
+        key.finish_opened(&self.0, hash)
     }
 }
 

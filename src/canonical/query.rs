@@ -26,7 +26,7 @@ use crate::time::Timestamp;
 /// `X-Amz-Signature` is in no canonical query.
 #[derive(Clone, Copy)]
 pub(crate) struct Query<'a> {
-    raw: &'a [u8],
+    raw: &'a str,
     plus: PlusSign,
     /// Whether the query is its own canonical form, but for the signature.
     canonical: bool,
@@ -50,6 +50,34 @@ pub(crate) struct Query<'a> {
     ambiguous: bool,
     /// The parameters in canonical order, if they have to be sorted and are few.
     few: [Place; FEW],
+}
+
+/// What is kept of a query that was read.
+#[derive(Clone, Copy)]
+pub(crate) struct KeptQuery<'a> {
+    raw: &'a str,
+    plus: PlusSign,
+    tokens_left_out: bool,
+}
+
+impl<'a> KeptQuery<'a> {
+    /// The query, looked at once more.
+    pub(super) fn read(&self) -> Query<'a> {
+        let Self { raw, plus, tokens_left_out } = *self;
+        let query = Query::parse(raw, plus, &Limits::WIDEST);
+        // The same call succeeded before.
+        Query { tokens_left_out, ..query.unwrap_or(Query::new(plus)) }
+    }
+
+    /// The parameters in canonical order.
+    pub(crate) fn sorted(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
+        self.read().sorted()
+    }
+
+    /// What a `+` means in this query.
+    pub(crate) const fn plus(&self) -> PlusSign {
+        self.plus
+    }
 }
 
 /// One parameter, still encoded.
@@ -160,15 +188,11 @@ impl Place {
 }
 
 impl<'a> Query<'a> {
-    /// Cuts and checks the query of a target.
-    #[inline]
-    pub(crate) fn parse(
-        raw: &'a str,
-        plus: PlusSign,
-        limits: &Limits,
-    ) -> Result<Self, RequestError> {
-        let mut query = Self {
-            raw: raw.as_bytes(),
+    /// The query of a target that has none.
+    #[inline(always)]
+    pub(crate) const fn new(plus: PlusSign) -> Self {
+        Self {
+            raw: "",
             plus,
             canonical: true,
             count: 0,
@@ -181,17 +205,40 @@ impl<'a> Query<'a> {
             content: (0, 0),
             ambiguous: false,
             few: [Place::NOWHERE; FEW],
-        };
-        if !raw.is_empty() {
-            query.look(limits)?;
         }
+    }
+
+    /// Cuts and checks the query of a target, once. It is large, and stays where it is.
+    #[inline(always)]
+    pub(crate) fn read(&mut self, raw: &'a str, limits: &Limits) -> Result<(), RequestError> {
+        if raw.is_empty() {
+            return Ok(());
+        }
+        self.raw = raw;
+        self.look(limits)
+    }
+
+    /// The same for those who are in no hurry.
+    pub(crate) fn parse(
+        raw: &'a str,
+        plus: PlusSign,
+        limits: &Limits,
+    ) -> Result<Self, RequestError> {
+        let mut query = Self::new(plus);
+        query.read(raw, limits)?;
         Ok(query)
+    }
+
+    /// What is to be kept of it.
+    #[inline(always)]
+    pub(crate) const fn kept(&self) -> KeptQuery<'a> {
+        KeptQuery { raw: self.raw, plus: self.plus, tokens_left_out: self.tokens_left_out }
     }
 
     /// Looks at each parameter once: at the bytes that do not stay as they are, which are those
     /// between the parts, and escapes.
     fn look(&mut self, limits: &Limits) -> Result<(), RequestError> {
-        let (raw, part) = (self.raw, Part::Query(self.plus));
+        let (raw, part) = (self.raw.as_bytes(), Part::Query(self.plus));
         let mut changed = part.changed(raw);
         let (mut count, mut start, mut is_odd) = (0, 0, false);
         let mut name_end = None;
@@ -304,31 +351,33 @@ impl<'a> Query<'a> {
 
     #[inline(always)]
     fn between(&self, (start, end): (u16, u16)) -> Option<&'a [u8]> {
-        self.raw.get(usize::from(start)..usize::from(end)).filter(|_| start != 0)
+        let raw = self.raw.as_bytes();
+        raw.get(usize::from(start)..usize::from(end)).filter(|_| start != 0)
     }
 
     /// The parameters as they came.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
-        let raw = self.raw;
+        let raw = self.raw.as_bytes();
         Places::of(raw).map(move |place| place.parameter(raw))
     }
 
     /// The parameters in canonical order.
     pub(crate) fn sorted(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
-        let raw = self.raw;
+        let raw = self.raw.as_bytes();
         let sorted = self.sort();
         (0..).map_while(move |nth| sorted.get(nth).map(|place| place.parameter(raw)))
     }
 
     /// Puts the parameters in canonical order, however many there are.
     fn sort(&self) -> Sorted<{ Limits::MAX_PARAMETERS }> {
+        let raw = self.raw.as_bytes();
         let mut sorted = Sorted::NONE;
-        for place in Places::of(self.raw) {
+        for place in Places::of(raw) {
             // Which of them are is noted of few alone.
             let place = Place { is_odd: self.odd, ..place };
-            sorted.push(place, place.key(place.parameter(self.raw).name, self.plus));
+            sorted.push(place, place.key(place.parameter(raw).name, self.plus));
         }
-        sorted.sort(self.raw, self.plus);
+        sorted.sort(raw, self.plus);
         sorted
     }
 
@@ -401,11 +450,6 @@ impl<'a> Query<'a> {
             })
     }
 
-    /// What a `+` means in this query.
-    pub(crate) const fn plus(&self) -> PlusSign {
-        self.plus
-    }
-
     /// Takes session tokens out of what is signed.
     pub(crate) fn leave_tokens_out(&mut self) {
         self.tokens_left_out = self.may_authenticate;
@@ -438,9 +482,10 @@ impl<'a> Query<'a> {
 
     /// Puts a query that is its own canonical form, but for the signature.
     fn put_canonical(&self, sink: &mut impl Sink) {
-        let Some((start, end)) = self.signature else { return sink.put(self.raw) };
-        let (before, _) = self.raw.split_at(usize::from(start));
-        let (_, behind) = self.raw.split_at(usize::from(end));
+        let raw = self.raw.as_bytes();
+        let Some((start, end)) = self.signature else { return sink.put(raw) };
+        let (before, _) = raw.split_at(usize::from(start));
+        let (_, behind) = raw.split_at(usize::from(end));
         // One of the separators goes with it.
         match before.strip_suffix(b"&") {
             Some(before) => sink.put(before),
@@ -458,7 +503,7 @@ impl<'a> Query<'a> {
     ) {
         if self.canonical {
             // In order, but for the signature, which is left out.
-            self.put_places(Places::of(self.raw), authentication, fields, sink);
+            self.put_places(Places::of(self.raw.as_bytes()), authentication, fields, sink);
         } else if let Some(few) = self.few.get(..usize::from(self.count)) {
             self.put_places(few.iter().copied(), authentication, fields, sink);
         } else {
@@ -470,12 +515,13 @@ impl<'a> Query<'a> {
     #[inline(always)]
     fn put_place(&self, place: Place, sink: &mut impl Sink) {
         if place.is_odd {
-            let (part, parameter) = (Part::Query(self.plus), place.parameter(self.raw));
+            let part = Part::Query(self.plus);
+            let parameter = place.parameter(self.raw.as_bytes());
             recode(parameter.name, part, sink);
             sink.put(b"=");
             recode(parameter.value, part, sink);
         } else {
-            sink.put(place.piece(self.raw));
+            sink.put(place.piece(self.raw.as_bytes()));
         }
     }
 
@@ -490,8 +536,8 @@ impl<'a> Query<'a> {
     ) {
         let mut separator: &[u8] = b"";
         let leaves_out = self.signature.is_some() || self.tokens_left_out;
-        let places =
-            places.filter(|place| !(leaves_out && self.leaves_out(&place.parameter(self.raw))));
+        let raw = self.raw.as_bytes();
+        let places = places.filter(|place| !(leaves_out && self.leaves_out(&place.parameter(raw))));
         if authentication.is_none() {
             for place in places {
                 sink.advance();
@@ -510,7 +556,7 @@ impl<'a> Query<'a> {
             }
         };
         for place in places {
-            let parameter = place.parameter(self.raw);
+            let parameter = place.parameter(raw);
             while let Some(name) = added.next_if(|name| {
                 let added = Decoded::of_query(name.as_str().as_bytes(), PlusSign::Literal);
                 compare(added, self.decoded(parameter.name)).is_lt()

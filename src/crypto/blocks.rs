@@ -182,6 +182,36 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
     }
 }
 
+/// A message whose end is to come: the hexadecimal digits of a digest.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    /// The hash of all blocks that are full.
+    state: [u32; 8],
+    /// What is left, `filled` bytes of it: less than a block.
+    rest: [u8; BLOCK_LEN],
+    filled: usize,
+    /// Bytes hashed so far.
+    hashed: u64,
+}
+
+impl<const BLOCKS: usize> Gathering<BLOCKS> {
+    /// Hashes what can be hashed before the end comes.
+    #[inline(always)]
+    pub(crate) fn open(mut self) -> Opened {
+        let full = self.filled / BLOCK_LEN;
+        if let Some(blocks) = self.blocks.get(self.done..full) {
+            compress256(&mut self.state, blocks);
+        }
+        Opened {
+            state: self.state,
+            // If all are full, nothing is left.
+            rest: self.blocks.get(full).copied().unwrap_or([0; BLOCK_LEN]),
+            filled: self.filled % BLOCK_LEN,
+            hashed: self.hashed.wrapping_add((full * BLOCK_LEN) as u64),
+        }
+    }
+}
+
 /// The end of a message of which little changes from one to the next, laid out with its padding.
 ///
 /// What changes is written in place.
@@ -314,6 +344,28 @@ impl MacKey {
         message: &mut Gathering<BLOCKS>,
     ) -> [u8; DIGEST_LEN] {
         self.finish_outer(&message.finish_words())
+    }
+
+    /// The code of the message that ends in this digest, begun with [`start`](Self::start).
+    #[inline(always)]
+    pub(crate) fn finish_opened(
+        &self,
+        message: &Opened,
+        digest: &[u8; DIGEST_LEN],
+    ) -> [u8; DIGEST_LEN] {
+        const HEX_LEN: usize = 2 * DIGEST_LEN;
+        let mut blocks = [message.rest, [0; BLOCK_LEN], [0; BLOCK_LEN]];
+        let at = message.filled % BLOCK_LEN;
+        let end = &mut blocks.as_flattened_mut()[at..][..HEX_LEN + 1];
+        end[..HEX_LEN].copy_from_slice(&super::digest_to_hex(digest));
+        end[HEX_LEN] = PADDING[0];
+        let len = at + HEX_LEN;
+        let bits = message.hashed.wrapping_add(len as u64).wrapping_mul(8);
+        let count = (len + 1 + 8).div_ceil(BLOCK_LEN);
+        blocks[count - 1][BLOCK_LEN - 8..].copy_from_slice(&bits.to_be_bytes());
+        let mut state = message.state;
+        compress256(&mut state, &blocks[..count]);
+        self.finish_outer(&state)
     }
 
     /// The code of the message that is laid out, begun with [`start`](Self::start).

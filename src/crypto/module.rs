@@ -121,6 +121,18 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
     }
 }
 
+/// A message whose end is to come: the hexadecimal digits of a digest.
+#[derive(Clone)]
+pub(crate) struct Opened(Running);
+
+impl<const BLOCKS: usize> Gathering<BLOCKS> {
+    /// Hashes what can be hashed before the end comes.
+    pub(crate) fn open(mut self) -> Opened {
+        self.flush();
+        Opened(self.running)
+    }
+}
+
 /// The end of a message of which little changes from one to the next. What changes is written in
 /// place.
 #[derive(Clone)]
@@ -203,6 +215,17 @@ impl MacKey {
         message: &mut Gathering<BLOCKS>,
     ) -> [u8; DIGEST_LEN] {
         message.finish_in_place()
+    }
+
+    /// The code of the message that ends in this digest, begun with [`start`](Self::start).
+    pub(crate) fn finish_opened(
+        &self,
+        message: &Opened,
+        digest: &[u8; DIGEST_LEN],
+    ) -> [u8; DIGEST_LEN] {
+        let Opened(mut running) = message.clone();
+        running.update(&super::digest_to_hex(digest));
+        running.finish()
     }
 
     /// The code of the message that is laid out, begun with [`start`](Self::start).

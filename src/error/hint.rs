@@ -713,7 +713,7 @@ impl<'a> About<'a> {
                 each("StringToSign", &text);
                 each("SignatureProvided", &claim.presented_signature());
                 each("StringToSignBytes", &Hex(&|each| text.pieces(each)));
-                each("CanonicalRequest", canonical);
+                each("CanonicalRequest", &canonical);
                 each("CanonicalRequestBytes", &Hex(&|each| canonical.pieces(each)));
             }
             VerifyError::SessionTokenMissing | VerifyError::UnknownAccessKey => {

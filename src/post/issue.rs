@@ -274,7 +274,7 @@ impl<'a> Signer<'a> {
     where
         'a: 'p,
     {
-        if Dialect::of_service(self.scope.service) != Dialect::S3 {
+        if self.dialect != Dialect::S3 {
             return Err(PolicyError::Service);
         }
         if now.date() != self.scope.date {

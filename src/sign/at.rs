@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::{ContentHeader, Presigned, SignError, Signed, Signer};
-use crate::canonical::{Begun, Dialect};
+use crate::canonical::{Begun, Dialect, PlusSign, Query};
 use crate::chain::Chain;
 use crate::chunked::{ChunkSigner, Framing};
 use crate::content::ContentSha256;
@@ -36,7 +36,8 @@ impl<'a> SignerAt<'_, 'a> {
     where
         'a: 'r,
     {
-        let reading = self.signer.read(request)?;
+        let mut query = Query::new(PlusSign::Space);
+        let reading = self.signer.read(request, &mut query)?;
         if reading.wire.first(Known::AmzContentSha256).is_some() {
             return Err(SignError::ReservedField);
         }
@@ -60,7 +61,8 @@ impl<'a> SignerAt<'_, 'a> {
     where
         'a: 'r,
     {
-        let reading = self.signer.read(request)?;
+        let mut query = Query::new(PlusSign::Space);
+        let reading = self.signer.read(request, &mut query)?;
         if reading.wire.first(Known::AmzContentSha256).is_some() {
             return Err(SignError::ReservedField);
         }
@@ -71,7 +73,7 @@ impl<'a> SignerAt<'_, 'a> {
                 | ContentSha256::StreamingUnsignedTrailer
         );
         let scope = &self.signer.scope;
-        if !streams || Dialect::of_service(scope.service) != Dialect::S3 {
+        if !streams || self.signer.dialect != Dialect::S3 {
             return Err(SignError::StreamingUnsupported);
         }
         let announced = framing.announced().ok_or(SignError::Trailers)?;
@@ -123,12 +125,13 @@ impl<'a> SignerAt<'_, 'a> {
     where
         'a: 'r,
     {
-        let reading = self.signer.read(request)?;
-        if reading.head.query.names_content() {
+        let mut query = Query::new(PlusSign::Space);
+        let reading = self.signer.read(request, &mut query)?;
+        if reading.query.names_content() {
             return Err(SignError::ReservedParameter);
         }
         let announced = reading.content()?;
-        let dialect = Dialect::of_service(self.signer.scope.service);
+        let dialect = self.signer.dialect;
         let content = content.or(announced).unwrap_or(match dialect {
             Dialect::S3 => ContentSha256::UnsignedPayload,
             Dialect::Standard => ContentSha256::EMPTY,

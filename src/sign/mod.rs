@@ -16,14 +16,14 @@ use core::time::Duration;
 
 use crate::bytes;
 use crate::canonical::{
-    Additions, Authentication, Begun, CanonicalRequest, Dialect, Fields, Path, PlusSign, Query,
-    Token,
+    Additions, Authentication, Begun, Dialect, Fields, Kept, Parts, Path, Query, Token,
 };
 use crate::chunked::{ChunkSigner, Framing};
 use crate::content::ContentSha256;
 use crate::credential::{
     AccessKeyId, CredentialError, CredentialScope, Credentials, SessionToken, SessionTokenRule,
 };
+use crate::crypto::DIGEST_LEN;
 use crate::request::{Known, Limits, Request, RequestError, Target, Wire};
 use crate::signature::SigningKey;
 use crate::time::Timestamp;
@@ -109,6 +109,7 @@ pub struct Signer<'a> {
     pub(crate) scope: CredentialScope<'a>,
     pub(crate) token: Option<SessionToken<'a>>,
     token_rule: SessionTokenRule,
+    pub(crate) dialect: Dialect,
     content_header: ContentHeader,
     limits: Limits,
 }
@@ -178,13 +179,15 @@ impl<'a> Signer<'a> {
         scope: CredentialScope<'a>,
     ) -> Result<Self, SignError> {
         scope.check().map_err(SignError::Credential)?;
+        let dialect = Dialect::of_service(scope.service);
         Ok(Self {
             access_key_id,
             key,
             scope,
             token: session_token,
             token_rule: SessionTokenRule::of_service(scope.service),
-            content_header: match Dialect::of_service(scope.service) {
+            dialect,
+            content_header: match dialect {
                 Dialect::S3 => ContentHeader::Send,
                 Dialect::Standard => ContentHeader::Omit,
             },
@@ -348,22 +351,25 @@ impl<'a> Signer<'a> {
 
     /// What holds for every request: readable, not signed yet.
     #[inline(always)]
-    fn read<'r>(&self, request: &Request<'r>) -> Result<Reading<'r>, SignError> {
+    fn read<'q, 'r>(
+        &self,
+        request: &Request<'r>,
+        query: &'q mut Query<'r>,
+    ) -> Result<Reading<'q, 'r>, SignError> {
         request.check(&self.limits)?;
         let wire = request.look();
         if !wire.has_no(&RESERVED) {
             return Err(SignError::ReservedField);
         }
         let target = Target::parse(request.target)?;
-        let path = Path::parse(target.path, Dialect::of_service(self.scope.service))?;
-        let query = Query::parse(target.query, PlusSign::Space, &self.limits)?;
+        let path = Path::parse(target.path, self.dialect)?;
+        query.read(target.query, &self.limits)?;
         let signed =
             query.may_authenticate() && query.authentication(query.parameters()).next().is_some();
         if signed || query.is_version_2() {
             return Err(SignError::ReservedParameter);
         }
-        let head = Head { request: *request, path, query };
-        Ok(Reading { head, wire, authority: target.authority })
+        Ok(Reading { request: *request, path, query, wire, authority: target.authority })
     }
 
     /// The token as it is sent: signed, or added after signing.
@@ -382,14 +388,16 @@ impl<'a> Signer<'a> {
 type SentToken<'a> = Option<(Token, &'a str)>;
 
 /// A request that has been read, and what was found on the way.
-struct Reading<'r> {
-    head: Head<'r>,
+struct Reading<'q, 'r> {
+    request: Request<'r>,
+    path: Path<'r>,
+    query: &'q Query<'r>,
     wire: Wire<'r>,
     /// The authority of an absolute target.
     authority: Option<&'r str>,
 }
 
-impl<'r> Reading<'r> {
+impl<'r> Reading<'_, 'r> {
     /// The fields to sign, with those that will be added, in canonical order.
     #[inline(always)]
     fn fields<'s>(&self, added: Option<&'s Additions<'s>>) -> Result<Fields<'s>, RequestError>
@@ -399,42 +407,30 @@ impl<'r> Reading<'r> {
         Fields::collect_some(&self.wire, self.authority, |name| !is_never_signed(name), added)
     }
 
+    /// The hash of the canonical request, when the fields are settled.
+    #[inline(always)]
+    fn hash(
+        &self,
+        fields: &Fields<'_>,
+        authentication: Option<&Authentication<'_>>,
+        content: ContentSha256,
+    ) -> [u8; DIGEST_LEN] {
+        let Self { request: Request { method, .. }, path, query, .. } = self;
+        Parts { method, path: *path, query, authentication, fields, content }.hash()
+    }
+
+    /// What is kept to show the canonical request.
+    #[inline(always)]
+    const fn kept(&self, content: ContentSha256) -> Kept<'r> {
+        let (method, query) = (self.request.method, self.query.kept());
+        Kept { method, path: self.path, query, content }
+    }
+
     /// The content that the request announces itself.
     fn content(&self) -> Result<Option<ContentSha256>, SignError> {
         let value = self.wire.single(Known::AmzContentSha256)?;
         let parse = |value| ContentSha256::parse(value).ok_or(SignError::ContentConflict);
         value.map(parse).transpose()
-    }
-}
-
-/// A request whose target has been read.
-#[derive(Clone, Copy)]
-struct Head<'r> {
-    request: Request<'r>,
-    path: Path<'r>,
-    query: Query<'r>,
-}
-
-impl<'r> Head<'r> {
-    /// The canonical request, when the fields are settled.
-    #[inline(always)]
-    fn canonical<'s>(
-        &self,
-        fields: Fields<'s>,
-        authentication: Option<&'s Authentication<'s>>,
-        content: ContentSha256,
-    ) -> CanonicalRequest<'s>
-    where
-        'r: 's,
-    {
-        CanonicalRequest {
-            method: self.request.method,
-            path: self.path,
-            query: self.query,
-            authentication,
-            fields,
-            content,
-        }
     }
 }
 

@@ -3,14 +3,15 @@
 use core::fmt;
 
 use super::value::Value;
-use super::{Head, Reading, SignError, SignedValue, SignerAt};
+use super::{Reading, SignError, SignedValue, SignerAt};
 use crate::bytes;
 use crate::canonical::{
-    Authentication, AuthenticationName, CanonicalRequest, Fields, Order, Sink, StringToSign, Token,
-    is_plain, put_parameter,
+    Authentication, AuthenticationName, CanonicalRequest, Fields, Kept, Order, Sink, StringToSign,
+    Token, is_plain, put_parameter,
 };
 use crate::content::ContentSha256;
 use crate::crypto::DIGEST_LEN;
+use crate::request::Request;
 use crate::signature::Signature;
 use crate::time::Timestamp;
 
@@ -18,12 +19,12 @@ use crate::time::Timestamp;
 #[must_use = "the signature is in the target"]
 #[derive(Clone)]
 pub struct Presigned<'r> {
-    head: Head<'r>,
+    head: Kept<'r>,
+    request: Request<'r>,
     order: Order,
     authentication: Authentication<'r>,
     /// A token that is added after signing.
     late_token: Option<(Token, &'r str)>,
-    content: ContentSha256,
     /// The hash of the canonical request.
     hash: [u8; DIGEST_LEN],
     signature: Signature,
@@ -33,12 +34,11 @@ impl<'r> Presigned<'r> {
     #[inline]
     pub(super) fn new<'a: 'r>(
         at: &SignerAt<'_, 'a>,
-        reading: &Reading<'r>,
+        reading: &Reading<'_, 'r>,
         content: ContentSha256,
         expires: u32,
     ) -> Result<Self, SignError> {
         let SignerAt { signer, now, begun } = at;
-        let head = reading.head;
         let fields = reading.fields(None)?;
         if !reading.wire.usual_names && !fields.names().all(is_plain) {
             return Err(SignError::FieldName);
@@ -52,13 +52,14 @@ impl<'r> Presigned<'r> {
             token,
         };
         let order = fields.order();
-        let hash = head.canonical(fields, Some(&authentication), content).hash();
-        let signature = begun.clone().signature(&signer.key, &hash);
-        Ok(Self { head, order, authentication, late_token, content, hash, signature })
+        let hash = reading.hash(&fields, Some(&authentication), content);
+        let signature = begun.signature(&signer.key, &hash);
+        let (head, request) = (reading.kept(content), reading.request);
+        Ok(Self { head, request, order, authentication, late_token, hash, signature })
     }
 
     fn fields(&self) -> Fields<'_> {
-        Fields::in_order(self.head.request.headers, None, self.order)
+        Fields::in_order(self.request.headers, None, self.order)
     }
 
     /// The target to request: the target that was given, and the signature's parameters behind its
@@ -71,7 +72,7 @@ impl<'r> Presigned<'r> {
     /// The canonical request this signature covers, for debugging.
     #[must_use]
     pub fn canonical_request(&self) -> CanonicalRequest<'_> {
-        self.head.canonical(self.fields(), Some(&self.authentication), self.content)
+        self.head.canonical(Some(&self.authentication), self.fields())
     }
 
     /// The string that was signed.
@@ -89,7 +90,7 @@ impl<'r> Presigned<'r> {
 
     #[inline(always)]
     pub(super) fn put_target(&self, sink: &mut impl Sink) {
-        let target = self.head.request.target.as_bytes();
+        let target = self.request.target.as_bytes();
         sink.put(target);
         sink.put(match bytes::find(target, b'?') {
             None => b"?",

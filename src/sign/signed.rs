@@ -3,21 +3,24 @@
 use core::fmt;
 
 use super::value::Value;
-use super::{Head, Reading, SignError, SignedValue, SignerAt};
+use super::{Reading, SignError, SignedValue, SignerAt};
 use crate::canonical::{
-    Additions, CanonicalRequest, Fields, Order, Separator, Sink, StringToSign, Token,
+    Additions, CanonicalRequest, Fields, Kept, Order, Separator, Sink, StringToSign, Token,
+    put_scope,
 };
 use crate::chunked::Framing;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope};
 use crate::crypto::DIGEST_LEN;
+use crate::request::Header;
 use crate::signature::Signature;
 
 /// What a signer adds to a request. Made by [`Signer::sign`](super::Signer::sign).
 #[must_use = "a request is signed only when the fields have been added"]
 #[derive(Clone)]
 pub struct Signed<'r> {
-    head: Head<'r>,
+    head: Kept<'r>,
+    wire: &'r [Header<'r>],
     /// The signed fields, those that are added among them.
     order: Order,
     additions: Additions<'r>,
@@ -25,7 +28,6 @@ pub struct Signed<'r> {
     late_token: Option<(Token, &'r str)>,
     access_key_id: AccessKeyId,
     scope: CredentialScope<'r>,
-    content: ContentSha256,
     /// The hash of the canonical request.
     hash: [u8; DIGEST_LEN],
     signature: Signature,
@@ -35,7 +37,7 @@ impl<'r> Signed<'r> {
     #[inline]
     pub(super) fn new<'a: 'r>(
         at: &SignerAt<'_, 'a>,
-        reading: &Reading<'r>,
+        reading: &Reading<'_, 'r>,
         content: ContentSha256,
         announced: bool,
         stream: Option<Framing<'r>>,
@@ -52,22 +54,21 @@ impl<'r> Signed<'r> {
         if let Some(Framing { decoded_len, trailers, .. }) = stream {
             additions = additions.with_stream(decoded_len, trailers);
         }
-        let head = reading.head;
         let fields = reading.fields(Some(&additions))?;
         if !reading.wire.usual_names && fields.names().any(|name| name.contains('%')) {
             return Err(SignError::FieldName);
         }
         let order = fields.order();
-        let hash = head.canonical(fields, None, content).hash();
-        let signature = begun.clone().signature(&signer.key, &hash);
+        let hash = reading.hash(&fields, None, content);
+        let signature = begun.signature(&signer.key, &hash);
         Ok(Self {
-            head,
+            head: reading.kept(content),
+            wire: reading.request.headers,
             order,
             additions,
             late_token,
             access_key_id: signer.access_key_id,
             scope: signer.scope,
-            content,
             hash,
             signature,
         })
@@ -75,7 +76,7 @@ impl<'r> Signed<'r> {
 
     #[inline(always)]
     fn fields(&self) -> Fields<'_> {
-        Fields::in_order(self.head.request.headers, Some(&self.additions), self.order)
+        Fields::in_order(self.wire, Some(&self.additions), self.order)
     }
 
     /// The fields to add, `authorization` last. A session token is a secret, and so is a signature
@@ -109,13 +110,13 @@ impl<'r> Signed<'r> {
     /// The content this signature covers.
     #[must_use]
     pub fn content(&self) -> ContentSha256 {
-        self.content
+        self.head.content
     }
 
     /// The canonical request this signature covers, for debugging.
     #[must_use]
     pub fn canonical_request(&self) -> CanonicalRequest<'_> {
-        self.head.canonical(self.fields(), None, self.content)
+        self.head.canonical(None, self.fields())
     }
 
     /// The string that was signed.
@@ -136,7 +137,7 @@ impl<'r> Signed<'r> {
         sink.put(b"AWS4-HMAC-SHA256 Credential=");
         sink.put(self.access_key_id.as_bytes());
         sink.put(b"/");
-        self.scope.each_piece(|piece| sink.put(piece));
+        put_scope(&self.scope, sink);
         sink.put(b", SignedHeaders");
         self.fields().put_names(b'=', Separator::Semicolon, sink);
         sink.put(b", Signature=");
@@ -148,7 +149,7 @@ impl fmt::Debug for Signed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signed")
             .field("access_key_id", &self.access_key_id)
-            .field("content", &self.content)
+            .field("content", &self.head.content)
             .finish_non_exhaustive()
     }
 }

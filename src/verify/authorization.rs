@@ -27,12 +27,14 @@ pub(super) fn read<'r: 'b, 'b>(
     let value = trim(field.value);
     // What is cut off might be an end of line.
     let whole = value.len() == field.value.len();
-    match usual(value, rules, now).filter(|_| whole) {
-        Some(presented) => Ok(presented),
-        // What is usual is text; of what is not, nobody has looked at the value yet.
-        None if !field.has_text() => Err(RequestError::HeaderSyntax.into()),
-        None => read_value(value, now),
+    if whole && let Some(presented) = usual(value, rules, now) {
+        return Ok(presented);
     }
+    // What is usual is text; of what is not, nobody has looked at the value yet.
+    if !field.has_text() {
+        return Err(RequestError::HeaderSyntax.into());
+    }
+    read_value(value, now)
 }
 
 /// Reads the form in which nearly every signer writes a claim of today for this service. `None` says

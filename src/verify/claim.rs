@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::{Mechanism, Verified, VerifyError};
 use crate::body::{Binding, ChunkRules};
-use crate::canonical::{CanonicalRequest, Decoded, PlusSign, StringToSign};
+use crate::canonical::{CanonicalRequest, Covered, Decoded, Kept, PlusSign, StringToSign};
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope, SessionToken};
 use crate::signature::{Signature, SigningKey};
@@ -46,7 +46,8 @@ pub struct Claim<'r> {
     pub(super) binding: Binding<'r>,
     /// What `Content-Length` announces.
     pub(super) announced_len: Option<u64>,
-    pub(super) canonical: CanonicalRequest<'r>,
+    pub(super) head: Kept<'r>,
+    pub(super) fields: Covered<'r>,
 }
 
 impl<'r> Claim<'r> {
@@ -78,7 +79,7 @@ impl<'r> Claim<'r> {
     /// What the claim says of the body.
     #[must_use]
     pub fn content(&self) -> ContentSha256 {
-        self.canonical.content
+        self.head.content
     }
 
     /// When the request says that it was signed.
@@ -102,8 +103,8 @@ impl<'r> Claim<'r> {
     /// Our reading of the request, for an error page. It repeats signed fields, a session token
     /// among them, to the one who sent them.
     #[must_use]
-    pub fn canonical_request(&self) -> &CanonicalRequest<'r> {
-        &self.canonical
+    pub fn canonical_request(&self) -> CanonicalRequest<'r> {
+        self.head.canonical(None, self.fields.read())
     }
 
     /// The signature that came along.

@@ -22,8 +22,8 @@ use core::time::Duration;
 use crate::body::{Binding, ChunkMinimum, ChunkRules};
 use crate::bytes::{self, Lanes};
 use crate::canonical::{
-    CanonicalRequest, CoverageError, Dialect, Fields, Host, Path, PlusSign, Query, SignedHeaders,
-    StringToSign, Token, is_plain,
+    CoverageError, Covered, Dialect, Fields, Host, Kept, Parts, Path, PlusSign, Query,
+    SignedHeaders, StringToSign, Token, is_plain,
 };
 use crate::chunked::Announcement;
 use crate::content::ContentSha256;
@@ -84,6 +84,7 @@ pub struct Verifier<'p> {
     plus: PlusSign,
     chunk_minimum: ChunkMinimum,
     pub(crate) limits: Limits,
+    dialect: Dialect,
 }
 
 /// What becomes of a request whose signature does not cover its body.
@@ -118,6 +119,7 @@ impl<'p> Verifier<'p> {
             plus: PlusSign::Space,
             chunk_minimum: ChunkMinimum::Accept,
             limits: Limits::DEFAULT,
+            dialect: Dialect::of_service(service),
         }
     }
 
@@ -177,7 +179,7 @@ impl<'p> Verifier<'p> {
     /// Which of the two ways of writing a canonical path is followed.
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
-        Dialect::of_service(self.service)
+        self.dialect
     }
 
     /// Reads the claim a request makes, from its header or its query, never both.
@@ -235,7 +237,8 @@ impl<'p> Verifier<'p> {
     {
         request.check(&self.limits)?;
         let wire = request.look();
-        let Head { path, mut query, host } = self.head(request, &wire)?;
+        let mut query = Query::new(self.plus);
+        let (path, host) = self.head(request, &wire, &mut query)?;
         let announced_len = content_length(&wire)?;
         let mut buffer = None;
         let presented = self.presented(request, &wire, &query, &mut buffer, now)?;
@@ -250,23 +253,21 @@ impl<'p> Verifier<'p> {
         self.check_window(presented.mechanism, timestamp, expires, now)?;
         let token = self.token(&wire, &presented)?;
         let (content, binding) = self.content(&wire, &query, presented.mechanism, body)?;
-        let fields = match listed {
+        let selected;
+        let fields = match &listed {
             Some(fields) => fields,
-            None => self.cover(&wire, host, presented.signed_headers()?)?,
+            None => {
+                selected = self.cover(&wire, host, presented.signed_headers()?)?;
+                &selected
+            }
         };
         if self.token_rule == SessionTokenRule::AfterSigning {
             query.leave_tokens_out();
         }
 
-        let canonical = CanonicalRequest {
-            method: request.method,
-            path,
-            query,
-            authentication: None,
-            fields,
-            content,
-        };
-        let hash = canonical.hash();
+        let method = request.method;
+        let query = &query;
+        let hash = Parts { method, path, query, authentication: None, fields, content }.hash();
         let scope = CredentialScope {
             date: presented.credential.date,
             region: self.region,
@@ -281,18 +282,23 @@ impl<'p> Verifier<'p> {
             signature: presented.signature,
             binding,
             announced_len,
-            canonical,
+            head: Kept { method, path, query: query.kept(), content },
+            fields: Covered::new(wire.headers, presented.list, host),
         })
     }
 
     /// What every reading of a request starts with.
     #[inline(always)]
-    fn head<'r>(&self, request: &Request<'r>, wire: &Wire<'r>) -> Result<Head<'r>, RequestError> {
+    fn head<'r>(
+        &self,
+        request: &Request<'r>,
+        wire: &Wire<'r>,
+        query: &mut Query<'r>,
+    ) -> Result<(Path<'r>, Host), RequestError> {
         let target = Target::parse(request.target)?;
         let path = Path::parse(target.path, self.dialect())?;
-        let query = Query::parse(target.query, self.plus, &self.limits)?;
-        let host = Host::settle(wire, target.authority)?;
-        Ok(Head { path, query, host })
+        query.read(target.query, &self.limits)?;
+        Ok((path, Host::settle(wire, target.authority)?))
     }
 
     /// The one place where a request says who sent it.
@@ -367,13 +373,13 @@ impl<'p> Verifier<'p> {
         if credential.date != timestamp.date() {
             return Err(ReadError::ScopeDate(mechanism));
         }
-        if credential.region != self.region {
+        if !is_same(credential.region, self.region) {
             return Err(ReadError::ScopeRegion(mechanism));
         }
-        if credential.service != self.service {
+        if !is_same(credential.service, self.service) {
             return Err(ReadError::ScopeService(mechanism));
         }
-        if credential.terminator != TERMINATOR {
+        if !is_same(credential.terminator, TERMINATOR) {
             return Err(ReadError::ScopeTerminator(mechanism));
         }
         Ok(())
@@ -591,17 +597,12 @@ impl<'p> Verifier<'p> {
     {
         request.check(&self.limits).ok()?;
         let wire = request.look();
-        let Head { query, .. } = self.head(request, &wire).ok()?;
+        let mut query = Query::new(self.plus);
+        self.head(request, &wire, &mut query).ok()?;
         let authority = Target::parse(request.target).ok()?.authority;
         let fields = Fields::collect(&wire, authority).ok()?;
         Some((fields, self.presented(request, &wire, &query, buffer, now).ok()?))
     }
-}
-
-struct Head<'r> {
-    path: Path<'r>,
-    query: Query<'r>,
-    host: Host,
 }
 
 /// What a request says of its signature, in whichever grammar.
@@ -642,8 +643,9 @@ pub(crate) struct ClaimedCredential<'b> {
 }
 
 impl<'b> ClaimedCredential<'b> {
+    #[inline(always)]
     pub(crate) fn access_key_id(&self, mechanism: Mechanism) -> Result<AccessKeyId, ReadError> {
-        AccessKeyId::new(self.name).map_err(|_| ReadError::CredentialSyntax(mechanism))
+        AccessKeyId::of_checked(self.name).map_err(|_| ReadError::CredentialSyntax(mechanism))
     }
 
     /// Reads the credential of today for the service that is asked for, and gives what stands
@@ -712,7 +714,7 @@ impl<'r> Presented<'r, '_> {
         list.ok_or(ReadError::SignedHeadersSyntax(self.mechanism))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn timestamp(
         &self,
         wire: &Wire<'_>,
@@ -732,6 +734,7 @@ impl<'r> Presented<'r, '_> {
     }
 
     /// The life of a presigned URL. Without one it lives as long as a signed header.
+    #[inline(always)]
     pub(crate) fn expires(&self, rules: &Verifier<'_>) -> Result<Option<Duration>, ReadError> {
         let Some(text) = self.expires else { return Ok(None) };
         let digits = text.strip_prefix(b"-").unwrap_or(text);
@@ -754,6 +757,12 @@ impl<'r> Presented<'r, '_> {
 /// What a reader takes for `-` in a name that reads `_` as `-`, as CGI does; in lower case.
 fn dashed(byte: u8) -> u8 {
     if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
+}
+
+/// Whether two texts are the same: what was recognized is the rules' own.
+#[inline(always)]
+fn is_same(a: &str, b: &str) -> bool {
+    core::ptr::eq(a, b) || a == b
 }
 
 fn seconds(duration: Duration) -> i128 {

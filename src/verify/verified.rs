@@ -88,20 +88,20 @@ impl<'r> Verified<'r> {
     /// The method.
     #[must_use]
     pub fn method(&self) -> &'r str {
-        self.claim.canonical.method
+        self.claim.head.method
     }
 
     /// The path, decoded as it was signed.
     #[must_use]
     pub fn path(&self) -> SignedPath<'r> {
-        SignedPath(self.claim.canonical.path)
+        SignedPath(self.claim.head.path)
     }
 
     /// The parameters of the query, decoded as they were signed, in canonical order: sorted by
     /// name, then by value. No other order is covered. The parameters of the signature itself are
     /// left out.
     pub fn query(&self) -> impl Iterator<Item = SignedParameter<'r>> + '_ {
-        let query = &self.claim.canonical.query;
+        let query = &self.claim.head.query;
         query
             .sorted()
             .filter(|parameter| {
@@ -118,7 +118,7 @@ impl<'r> Verified<'r> {
     /// Whether the signature covers this field; trust no other.
     #[must_use]
     pub fn covers(&self, header: &str) -> bool {
-        self.claim.canonical.fields.fields(header).next().is_some()
+        self.claim.fields.fields(header).next().is_some()
     }
 
     /// A field that the signature covers, with all its values; `None` if it does not cover it.
@@ -130,7 +130,7 @@ impl<'r> Verified<'r> {
     /// The names of the covered fields, in canonical order; a repeated field is named as often as
     /// it came, and HTTP/2's authority is `host`.
     pub fn covered(&self) -> impl Iterator<Item = &'r str> + '_ {
-        self.claim.canonical.fields.iter().map(|header| canonical_name(header.name))
+        self.claim.fields.iter().map(|header| canonical_name(header.name))
     }
 
     /// The machine that verifies the body, whatever its mode, and the checksums that came with it:
@@ -152,12 +152,12 @@ impl<'r> Verified<'r> {
         let mut checks = Checks::NONE;
         let completes = self.method() == "POST" && self.query().any(|p| p.name == "uploadId");
         if !completes {
-            for header in self.claim.canonical.fields.iter() {
+            for header in self.claim.fields.iter() {
                 if let Some(algorithm) = ChecksumAlgorithm::of_field(header.name) {
                     checks.field(algorithm, trim(header.value))?;
                 }
             }
-            match self.claim.canonical.fields.wire().single(Known::ContentMd5) {
+            match self.claim.fields.wire().single(Known::ContentMd5) {
                 Ok(None) => {}
                 Ok(Some(value)) => checks.content_md5(value)?,
                 // Two values are a list, and no list is an MD5.
@@ -205,7 +205,7 @@ impl<'s> SignedHeader<'s> {
     /// line, joined with commas.
     pub fn values(&self) -> impl Iterator<Item = &'s [u8]> + use<'s> {
         let Self { verified, name } = *self;
-        verified.canonical.fields.fields(name).map(|header| trim(header.value))
+        verified.fields.fields(name).map(|header| trim(header.value))
     }
 
     /// The value, if the field came once.

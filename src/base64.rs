@@ -5,70 +5,106 @@
 #[cfg(feature = "post-policy")]
 use alloc::{string::String, vec::Vec};
 
-use base64ct::{Base64, Encoding as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 /// Decodes into `buffer`; `None` if the text is not base64, or too long.
 #[cfg(feature = "checksums")]
 pub(crate) fn decode<'b>(text: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-    Base64::decode(text, buffer).ok()
+    let len = STANDARD.decode_slice(text, buffer).ok()?;
+    buffer.get(..len)
 }
 
 /// Encodes into `buffer`; `None` if it is too short.
 #[cfg(feature = "checksums")]
 pub(crate) fn encode<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> Option<&'b str> {
-    Base64::encode(bytes, buffer).ok()
+    let len = STANDARD.encode_slice(bytes, buffer).ok()?;
+    core::str::from_utf8(buffer.get(..len)?).ok()
 }
 
 /// Decodes; `None` if the text is not base64.
 #[cfg(feature = "post-policy")]
 pub(crate) fn decode_vec(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = alloc::vec![0; text.len() / 4 * 3];
-    let len = Base64::decode(text, &mut bytes).ok()?.len();
-    bytes.truncate(len);
-    Some(bytes)
+    STANDARD.decode(text).ok()
 }
 
-/// Encodes in the memory of `bytes`, if it has room for the text.
+/// Makes base64 of what comes in pieces.
 #[cfg(feature = "post-policy")]
-pub(crate) fn encode_vec(mut bytes: Vec<u8>) -> String {
-    /// Whole groups of three bytes and of four letters.
-    const STEP: usize = 48;
-    let len = bytes.len();
-    let text_len = len.div_ceil(3) * 4;
-    bytes.resize(text_len, 0);
-    // What is read stays ahead of what is written: the text grows by a third of what has been read,
-    // and that much longer is the whole.
-    bytes.copy_within(..len, text_len - len);
-    let (mut from, mut to) = (text_len - len, 0);
-    while from < text_len {
-        let count = STEP.min(text_len - from);
-        let mut piece = [0; STEP];
-        piece[..count].copy_from_slice(&bytes[from..from + count]);
-        let end = to + count.div_ceil(3) * 4;
-        // There is room: the piece is four letters for three bytes.
-        let _ = Base64::encode(&piece[..count], &mut bytes[to..end]);
-        (from, to) = (from + count, end);
+pub(crate) struct Encoder {
+    text: String,
+    /// Bytes that are not encoded yet, `filled` of them.
+    waiting: [u8; Self::STEP],
+    filled: usize,
+}
+
+#[cfg(feature = "post-policy")]
+impl Encoder {
+    /// Bytes that are encoded at a time: whole groups of three, so that no padding stands between.
+    const STEP: usize = 3 * 256;
+
+    /// With room for what so many bytes become.
+    pub(crate) fn with_room(len: usize) -> Self {
+        let text = String::with_capacity(len.div_ceil(3) * 4);
+        Self { text, waiting: [0; Self::STEP], filled: 0 }
     }
-    String::from_utf8(bytes).unwrap_or_default()
+
+    #[inline(always)]
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        match self.waiting.get_mut(self.filled..self.filled + bytes.len()) {
+            Some(place) => {
+                crate::bytes::copy(place, bytes);
+                self.filled += bytes.len();
+            }
+            None => self.write_over(bytes),
+        }
+    }
+
+    /// Takes bytes for which there is no room.
+    #[inline(never)]
+    fn write_over(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (_, room) = self.waiting.split_at_mut(self.filled);
+            let (taken, rest) = bytes.split_at(room.len().min(bytes.len()));
+            room[..taken.len()].copy_from_slice(taken);
+            self.filled += taken.len();
+            if self.filled == Self::STEP {
+                STANDARD.encode_string(self.waiting, &mut self.text);
+                self.filled = 0;
+            }
+            bytes = rest;
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> String {
+        STANDARD.encode_string(&self.waiting[..self.filled], &mut self.text);
+        self.text
+    }
 }
 
 #[cfg(all(test, feature = "post-policy"))]
 mod tests {
-    use super::{decode_vec, encode_vec};
+    use super::{Encoder, decode_vec};
     use alloc::vec::Vec;
 
+    /// However it is cut, the text is that of the whole, and nothing is moved.
     #[test]
-    fn what_is_encoded_in_place_decodes() {
-        for len in 0..300_usize {
-            let bytes: Vec<u8> = (0..len).map(|n| (n * 7 + 3) as u8).collect();
-            let mut roomy = Vec::with_capacity(len.div_ceil(3) * 4);
-            roomy.extend_from_slice(&bytes);
-            let place = roomy.as_ptr();
-            let text = encode_vec(roomy);
-            assert!(len == 0 || text.as_ptr() == place, "it was moved");
-            assert_eq!(decode_vec(&text), Some(bytes));
+    fn what_is_encoded_decodes() {
+        let bytes: Vec<u8> = (0..3 * Encoder::STEP).map(|n| (n * 7 + 3) as u8).collect();
+        for len in (0..80).chain(Encoder::STEP - 4..Encoder::STEP + 4).chain([bytes.len()]) {
+            for cut in [1, 2, 3, 47, 64, 767, 768, 769, 2000] {
+                let mut encoder = Encoder::with_room(len);
+                let place = encoder.text.as_ptr();
+                bytes[..len].chunks(cut).for_each(|piece| encoder.write(piece));
+                let text = encoder.finish();
+                assert!(len == 0 || text.as_ptr() == place, "it was moved");
+                assert_eq!(decode_vec(&text).as_deref(), Some(&bytes[..len]), "{len} by {cut}");
+            }
         }
-        assert_eq!(encode_vec(b"hello".to_vec()), "aGVsbG8=");
+    }
+
+    #[test]
+    fn one_spelling_is_read() {
+        assert_eq!(decode_vec("aGVsbG8=").as_deref(), Some(&b"hello"[..]));
         for wrong in ["aGVsbG8", "aGVsbG8==", "aGVsbG9=", "aGVs bG8=", "aGVsbG8=\n", "aGVs-_8="] {
             assert_eq!(decode_vec(wrong), None, "{wrong}");
         }

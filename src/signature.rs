@@ -67,7 +67,8 @@ impl SigningKey {
     /// The signature of a text that is signed as it is: the policy of a form.
     #[cfg(feature = "post-policy")]
     pub(crate) fn sign(&self, text: &[u8]) -> Signature {
-        let mut message = self.start::<1>();
+        // Room for the end of the text, and for its padding.
+        let mut message = self.start::<3>();
         message.update(text);
         self.finish(&mut message)
     }

@@ -190,12 +190,10 @@ impl Timestamp {
         Extended(self)
     }
 
-    /// Writes the extended form, with `end` behind the seconds.
-    pub(crate) fn put_extended(&self, end: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = ascii(&self.text);
-        let part = |range: core::ops::Range<usize>| text.get(range).unwrap_or_default();
-        write!(f, "{}-{}-{}T", part(0..4), part(4..6), part(6..8))?;
-        write!(f, "{}:{}:{}{end}", part(9..11), part(11..13), part(13..15))
+    /// The extended form up to the seconds.
+    pub(crate) const fn extended_text(&self) -> [u8; 19] {
+        let [y0, y1, y2, y3, o0, o1, d0, d1, _, h0, h1, m0, m1, s0, s1, _] = self.text;
+        [y0, y1, y2, y3, b'-', o0, o1, b'-', d0, d1, b'T', h0, h1, b':', m0, m1, b':', s0, s1]
     }
 
     pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
@@ -204,7 +202,19 @@ impl Timestamp {
 
     /// The instant `seconds` later; `None` past the year 9999.
     pub(crate) fn plus(self, seconds: u64) -> Option<Self> {
-        Self::from_unix(self.unix.checked_add(i64::try_from(seconds).ok()?)?)
+        let unix = self.unix.checked_add(i64::try_from(seconds).ok()?)?;
+        // What lies on the same day needs no calendar.
+        match unix - (self.unix - self.unix.rem_euclid(DAY)) {
+            of_day @ ..DAY => {
+                let [y0, y1, y2, y3, o0, o1, d0, d1, ..] = self.text;
+                let (hour, second) = (of_day / 3600, of_day % 3600);
+                let [h0, h1] = two(hour as u8);
+                let ([m0, m1], [s0, s1]) = (two((second / 60) as u8), two((second % 60) as u8));
+                let text = [y0, y1, y2, y3, o0, o1, d0, d1, b'T', h0, h1, m0, m1, s0, s1, b'Z'];
+                Some(Self { unix, text })
+            }
+            _ => Self::from_unix(unix),
+        }
     }
 
     /// The present, by the system's clock.
@@ -291,8 +301,12 @@ fn number([tens, ones]: [u8; 2]) -> Result<u8, TimestampError> {
     if tens > 9 || ones > 9 { Err(TimestampError) } else { Ok(10 * tens + ones) }
 }
 
+/// The digits of a number below 100.
+const fn two(number: u8) -> [u8; 2] {
+    [b'0' + number / 10, b'0' + number % 10]
+}
+
 fn basic(year: u16, month: u8, day: u8, (h, m, s): (u8, u8, u8)) -> [u8; Timestamp::LEN] {
-    let two = |value: u8| [b'0' + value / 10, b'0' + value % 10];
     let [y0, y1] = two((year / 100) as u8);
     let [y2, y3] = two((year % 100) as u8);
     let ([o0, o1], [d0, d1]) = (two(month), two(day));
@@ -304,7 +318,8 @@ struct Extended(Timestamp);
 
 impl fmt::Display for Extended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.put_extended("Z", f)
+        f.write_str(ascii(&self.0.extended_text()))?;
+        f.write_str("Z")
     }
 }
 
@@ -425,6 +440,10 @@ mod tests {
                 assert_eq!((at.unix, at.text), (parsed.unix, parsed.text));
                 let date = Date::parse_near(&text.as_bytes()[..8], near);
                 assert_eq!(date, Ok(parsed.date()));
+                if let Ok(seconds) = u64::try_from(at.unix - near.unix) {
+                    let later = near.plus(seconds).expect("an instant");
+                    assert_eq!((at.unix, at.text), (later.unix, later.text));
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Room and layer.
 const LAYERS: [(&str, u8); 21] = [
-    ("base64", 0),
+    ("base64", 1),
     ("bytes", 0),
     ("bounded", 1),
     ("crypto", 1),
@@ -59,7 +59,8 @@ fn dependencies_are_named_once() {
     let homes = [
         ("aws_lc_rs", "crypto/module.rs"),
         ("constant_time_eq", "crypto/mod.rs"),
-        ("base64ct", "base64.rs"),
+        ("base64::Engine", "base64.rs"),
+        ("base64::engine", "base64.rs"),
         ("crc_fast", "checksum.rs"),
         ("wide", "bytes.rs"),
         ("zeroize", "crypto/mod.rs"),

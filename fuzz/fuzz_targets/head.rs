@@ -71,7 +71,7 @@ fn claim(
         }
     };
     assert_eq!(rules.attempted(request), Some(claim.mechanism()));
-    let canonical = canonical_bytes(claim.canonical_request());
+    let canonical = canonical_bytes(&claim.canonical_request());
     let hash = ContentSha256::of(canonical).to_string();
     assert!(claim.string_to_sign().to_string().ends_with(&hash));
 

@@ -16,8 +16,8 @@
 //! Amazon S3 API Reference, "Transferring Payload in Multiple Chunks", "... Including Trailing
 //! Headers"; "Checking object integrity".
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64ct::Base64;
+use base64ct::Encoding as _;
 use countersign::{BodyError, ChecksumAlgorithm, ChunkMinimum, ReadError};
 use sha2::{Digest as _, Sha256, Sha512};
 
@@ -459,7 +459,8 @@ fn known(name: &str) -> Option<&'static str> {
 /// A digest in base64, with padding and without a bit too many.
 fn digest(name: &str, value: &[u8]) -> Option<Vec<u8>> {
     let (_, len) = CHECKSUMS.iter().find(|(known, _)| *known == name)?;
-    BASE64.decode(value).ok().filter(|digest| digest.len() == *len)
+    let value = core::str::from_utf8(value).ok()?;
+    Base64::decode_vec(value).ok().filter(|digest| digest.len() == *len)
 }
 
 /// The checksum of `data` by its name: the CRCs bit by bit, the others by the crates that the library
@@ -478,7 +479,7 @@ pub fn checksum(name: &str, data: &[u8]) -> Option<Vec<u8>> {
 
 /// A checksum as a field or trailer carries it.
 pub fn checksum_text(name: &str, data: &[u8]) -> Option<String> {
-    checksum(name, data).map(|digest| BASE64.encode(digest))
+    checksum(name, data).map(|digest| Base64::encode_string(&digest))
 }
 
 /// A reflected CRC of `len` bytes, bit by bit.

@@ -3,7 +3,7 @@
 use core::fmt::{self, Display};
 
 use super::hint::{Each, Hex, Hint};
-use crate::post::{Form, FormError, Policy, PostField};
+use crate::post::{Form, FormError, PolicyText, PostField};
 use crate::verify::{Mechanism, ReadError, Verifier, VerifyError};
 
 /// The form that a hint speaks of.
@@ -95,7 +95,8 @@ pub(super) fn put(
         E::Expired => f.write_str("Invalid according to Policy: Policy expired."),
         E::ConditionFailed { nth } => {
             f.write_str("Invalid according to Policy: Policy Condition failed")?;
-            let policy = about.and_then(|about| about.policy());
+            let text = about.and_then(|about| about.policy());
+            let policy = text.as_ref().and_then(|text| text.read().ok());
             match policy.as_ref().and_then(|policy| policy.condition(nth)) {
                 Some(condition) => write!(f, ": {condition}"),
                 None => Ok(()),
@@ -145,13 +146,13 @@ impl<'a> AboutForm<'a> {
         field.map(|field| field.value())
     }
 
-    fn policy(&self) -> Option<Policy> {
-        Policy::read(self.value(PostField::Policy)?).ok()
+    fn policy(&self) -> Option<PolicyText> {
+        PolicyText::of(self.value(PostField::Policy)?).ok()
     }
 
     /// What of the policy is to blame.
     fn blamed(&self) -> Option<alloc::string::String> {
-        Policy::read(self.value(PostField::Policy)?).err().map(|fault| fault.text)
+        self.policy()?.read().err().map(|fault| fault.text)
     }
 
     /// The credential, well formed or not.

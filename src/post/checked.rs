@@ -10,7 +10,7 @@ use super::claim::VerifiedForm;
 use super::error::FormError;
 use super::field::{META, PostField, has_stem, is_exempt};
 use super::form::Form;
-use super::policy::{Condition, Policy};
+use super::policy::{Condition, PolicyText};
 use crate::body::BodyVerifier;
 use crate::credential::{AccessKeyId, CredentialScope};
 use crate::time::Timestamp;
@@ -55,7 +55,8 @@ impl<'f> CheckedForm<'f> {
         policy: &'f str,
         now: Timestamp,
     ) -> Result<Self, FormError> {
-        let policy = Policy::read(policy).map_err(|fault| fault.error)?;
+        let text = PolicyText::of(policy)?;
+        let policy = text.read().map_err(|fault| fault.error)?;
         if policy.expiration <= now {
             return Err(FormError::Expired);
         }
@@ -212,7 +213,7 @@ impl Fields<'_, '_> {
     }
 
     /// Whether a condition on a field holds. One on a field that did not come does not.
-    fn hold(&self, condition: &Condition) -> bool {
+    fn hold(&self, condition: &Condition<'_>) -> bool {
         if is_stem(condition) {
             let mut meta = self.form.fields().iter().zip(self.values);
             return meta
@@ -232,14 +233,14 @@ impl Fields<'_, '_> {
 }
 
 /// Whether a condition speaks of all metadata.
-fn is_stem(condition: &Condition) -> bool {
+fn is_stem(condition: &Condition<'_>) -> bool {
     let stem = condition.field().is_some_and(|field| field.eq_ignore_ascii_case(META));
     stem && matches!(condition, Condition::StartsWith { .. })
 }
 
-fn begins(condition: &Condition, value: &str) -> bool {
+fn begins(condition: &Condition<'_>, value: &str) -> bool {
     match condition {
-        Condition::StartsWith { prefix, .. } => value.starts_with(prefix.as_str()),
+        Condition::StartsWith { prefix, .. } => value.starts_with(prefix.as_ref()),
         _ => false,
     }
 }

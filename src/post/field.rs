@@ -2,6 +2,7 @@
 
 use core::fmt::{self, Write as _};
 
+use crate::bytes::{self, Lanes, others};
 use crate::canonical::Token;
 
 /// A field of a form, by its documented name. Names are compared without regard to case.
@@ -96,7 +97,8 @@ impl<'a> PostField<'a> {
         [Self::Policy, Self::Algorithm, Self::Credential, Self::Date, Self::Signature];
 
     /// The name in two parts, the second of which is the issuer's.
-    const fn parts(self) -> (&'static str, &'a str) {
+    #[inline]
+    pub(super) const fn parts(self) -> (&'static str, &'a str) {
         let fixed = match self {
             Self::Key => "key",
             Self::Acl => "acl",
@@ -162,6 +164,13 @@ impl<'a> PostField<'a> {
         }
     }
 
+    /// Whether the name can stand in a form: what is the issuer's of it, for the rest can.
+    #[inline]
+    pub(super) fn is_name(self) -> bool {
+        let (stem, rest) = self.parts();
+        (!stem.is_empty() || !rest.is_empty()) && is_in_name(rest)
+    }
+
     /// Length of the name in bytes.
     pub(super) const fn len(self) -> usize {
         let (stem, rest) = self.parts();
@@ -174,34 +183,40 @@ impl<'a> PostField<'a> {
     }
 }
 
-/// Whether a name begins with this stem, in any case.
-pub(super) fn has_stem(name: &str, stem: &str) -> bool {
-    name.get(..stem.len()).is_some_and(|found| found.eq_ignore_ascii_case(stem))
+/// Whether a name begins with this stem, which is in lower case, in any case.
+#[inline]
+pub(super) fn has_stem(name: impl AsRef<[u8]>, stem: &str) -> bool {
+    let found = name.as_ref().get(..stem.len());
+    found.is_some_and(|found| bytes::lowers_to(found, stem.as_bytes()))
 }
 
 /// Whether a field needs no condition: it is the claim itself, nobody looks at it, or it belongs to
 /// a claim of Signature Version 2 that is not made.
-pub(super) fn is_exempt(name: &str) -> bool {
-    ["x-amz-signature", "policy", "file", "AWSAccessKeyId", "signature"]
-        .iter()
-        .any(|exempt| exempt.eq_ignore_ascii_case(name))
-        || has_stem(name, IGNORED)
+pub(super) fn is_exempt(name: impl AsRef<[u8]>) -> bool {
+    let name = name.as_ref();
+    let is = |exempt: &str| bytes::lowers_to(name, exempt.as_bytes());
+    let exempt = ["x-amz-signature", "policy", "file", "awsaccesskeyid", "signature"];
+    exempt.into_iter().any(is) || has_stem(name, IGNORED)
 }
 
 /// Whether AWS documents no other condition than equality for a field.
-pub(super) fn is_exact_only(name: &str) -> bool {
-    ["bucket", "success_action_status"].iter().any(|exact| exact.eq_ignore_ascii_case(name))
+pub(super) fn is_exact_only(name: impl AsRef<[u8]>) -> bool {
+    let name = name.as_ref();
+    let exact = ["bucket", "success_action_status"];
+    exact.into_iter().any(|exact| bytes::lowers_to(name, exact.as_bytes()))
         || has_stem(name, "x-amz-") && !has_stem(name, META)
 }
 
 /// Whether a name can stand in a form: visible ASCII, no quotes.
-pub(super) fn is_name(mut name: impl Iterator<Item = u8>) -> bool {
-    let mut first = true;
-    let good = name.all(|byte| {
-        first = false;
-        byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')
-    });
-    good && !first
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && is_in_name(name)
+}
+
+/// Whether a text, perhaps an empty one, can be a part of a name.
+#[inline]
+fn is_in_name(part: &str) -> bool {
+    let quote = |lanes: Lanes| lanes.is(b'"') | lanes.is(b'\\');
+    bytes::none(part.as_bytes(), |lanes| others(lanes.is_in(b'!', b'~')) | quote(lanes))
 }
 
 impl fmt::Display for PostField<'_> {
@@ -240,7 +255,12 @@ mod tests {
         }
         assert!(is_exact_only("x-amz-storage-class") && is_exact_only("Bucket"));
         assert!(!is_exact_only("x-amz-meta-a") && !is_exact_only("key"));
-        assert!(is_name("x-amz-meta-a".bytes()) && !is_name("".bytes()));
-        assert!(!is_name("a b".bytes()) && !is_name("a\"".bytes()) && !is_name("\u{e9}".bytes()));
+        assert!(is_name("x-amz-meta-a") && !is_name(""));
+        for other in ["a b", "a\"", "a\\", "\u{e9}", "a\n", "\u{7f}"] {
+            assert!(!is_name(other) && !PostField::Meta(other).is_name(), "{other:?}");
+            assert!(!PostField::Other(other).is_name() && !PostField::Checksum(other).is_name());
+        }
+        assert!(!PostField::Other("").is_name() && PostField::Other("a").is_name());
+        assert!(PostField::Meta("").is_name() && PostField::Key.is_name());
     }
 }

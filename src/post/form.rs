@@ -6,6 +6,7 @@ use core::fmt;
 
 use super::error::FormError;
 use super::field::is_name;
+use crate::bytes;
 
 /// The fields of a form, in the order they came, and the bucket that the request addresses.
 ///
@@ -31,7 +32,7 @@ pub struct Form {
 }
 
 /// The fields that every reading asks for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     Key,
     Bucket,
@@ -51,8 +52,8 @@ pub(super) enum Known {
 impl Known {
     const COUNT: usize = Self::Version2Signature as usize + 1;
 
-    fn of(name: &str) -> Option<Self> {
-        let is = |other: &str| name.eq_ignore_ascii_case(other);
+    pub(super) fn of(name: &[u8]) -> Option<Self> {
+        let is = |other: &str| bytes::lowers_to(name, other.as_bytes());
         // By length: no two of most have the same.
         match name.len() {
             3 if is("key") => Some(Self::Key),
@@ -60,7 +61,7 @@ impl Known {
             6 if is("policy") => Some(Self::Policy),
             9 if is("signature") => Some(Self::Version2Signature),
             10 if is("x-amz-date") => Some(Self::Date),
-            14 if is("AWSAccessKeyId") => Some(Self::Version2Name),
+            14 if is("awsaccesskeyid") => Some(Self::Version2Name),
             15 if is("x-amz-algorithm") => Some(Self::Algorithm),
             15 if is("x-amz-signature") => Some(Self::Signature),
             16 if is("x-amz-credential") => Some(Self::Credential),
@@ -118,7 +119,7 @@ impl Form {
         if self.file.is_some() {
             return Err(FormError::FieldAfterFile);
         }
-        if !is_name(field.name.bytes()) || field.name.eq_ignore_ascii_case("file") {
+        if !is_name(&field.name) || field.name.eq_ignore_ascii_case("file") {
             return Err(FormError::FieldName);
         }
         if self.get(&field.name).is_some() {
@@ -128,7 +129,7 @@ impl Form {
             return Err(FormError::TooManyFields);
         }
         self.grow(field.name.len().saturating_add(field.value.len()))?;
-        if let Some(known) = Known::of(&field.name) {
+        if let Some(known) = Known::of(field.name.as_bytes()) {
             // There are fewer than that.
             self.known[known as usize] = u16::try_from(self.fields.len()).ok();
         }

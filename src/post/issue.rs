@@ -11,11 +11,12 @@ use core::time::Duration;
 use super::action::SuccessStatus;
 use super::checked::FILENAME;
 use super::error::PolicyError;
-use super::field::{PostField, is_exact_only, is_exempt, is_name};
-use super::form::Form;
-use super::json::Json;
-use crate::base64;
-use crate::canonical::{ALGORITHM, Dialect, Token};
+use super::field::{META, PostField, is_exact_only, is_exempt};
+use super::form::{Form, Known};
+use super::json::Writer;
+use crate::base64::Encoder;
+use crate::bytes::{self, Lanes, others};
+use crate::canonical::{ALGORITHM, Dialect, Sink, Token};
 use crate::credential::{AccessKeyId, CredentialScope, SessionToken};
 use crate::sign::Signer;
 use crate::signature::Signature;
@@ -64,6 +65,8 @@ const DEFAULT_LIFE: u64 = 10 * 60;
 pub struct PostPolicy<'p> {
     bucket: &'p str,
     conditions: Vec<Condition<'p>>,
+    /// What is wrong with the first of the conditions that is.
+    fault: Option<PolicyError>,
     lengths: Option<(u64, u64)>,
     /// Whether the lengths were set more than once.
     lengths_repeated: bool,
@@ -74,6 +77,8 @@ pub struct PostPolicy<'p> {
 struct Condition<'p> {
     field: PostField<'p>,
     demand: Demand<'p>,
+    /// Whether the field is the key, however it is spelled.
+    is_key: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -94,6 +99,7 @@ impl<'p> PostPolicy<'p> {
         Self {
             bucket,
             conditions: Vec::new(),
+            fault: None,
             lengths: None,
             lengths_repeated: false,
             life: Life::For(Duration::from_secs(DEFAULT_LIFE)),
@@ -102,7 +108,7 @@ impl<'p> PostPolicy<'p> {
 
     /// Demands a value, and puts it into the form.
     pub fn equal(self, field: PostField<'p>, value: &'p str) -> Self {
-        self.with(Condition { field, demand: Demand::Equal(value) })
+        self.with(field, Demand::Equal(value))
     }
 
     /// Demands a beginning; the empty one allows any value. The page has to send the field, be it
@@ -111,7 +117,7 @@ impl<'p> PostPolicy<'p> {
     ///
     /// A prefix for all metadata: `PostField::Meta("")`.
     pub fn starts_with(self, field: PostField<'p>, prefix: &'p str) -> Self {
-        self.with(Condition { field, demand: Demand::StartsWith(prefix) })
+        self.with(field, Demand::StartsWith(prefix))
     }
 
     /// Demands a length of the file in bytes, both ends included.
@@ -137,7 +143,9 @@ impl<'p> PostPolicy<'p> {
         self
     }
 
-    fn with(mut self, condition: Condition<'p>) -> Self {
+    fn with(mut self, field: PostField<'p>, demand: Demand<'p>) -> Self {
+        let condition = Condition { field, demand, is_key: field.is_same(PostField::Key) };
+        self.fault = self.fault.or_else(|| condition.check(&self.conditions).err());
         self.conditions.push(condition);
         self
     }
@@ -159,8 +167,11 @@ impl<'p> PostPolicy<'p> {
 
     /// Refuses what could not be sent, or would allow what nobody means.
     fn check(&self) -> Result<(), PolicyError> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        if self.bucket.is_empty() || !self.bucket.bytes().all(allowed) {
+        let forbidden = |lanes: Lanes| {
+            let digit = lanes.is_in(b'0', b'9');
+            others(lanes.is_letter() | digit | lanes.is_in(b'-', b'.') | lanes.is(b'_'))
+        };
+        if self.bucket.is_empty() || !bytes::none(self.bucket.as_bytes(), forbidden) {
             return Err(PolicyError::Bucket);
         }
         if self.lengths_repeated {
@@ -169,14 +180,10 @@ impl<'p> PostPolicy<'p> {
         if self.lengths.is_some_and(|(min, max)| min > max) {
             return Err(PolicyError::Range);
         }
-        for (nth, condition) in self.conditions.iter().enumerate() {
-            condition.check()?;
-            let before = self.conditions.iter().take(nth);
-            if before.into_iter().any(|other| other.field.is_same(condition.field)) {
-                return Err(PolicyError::Repeated);
-            }
+        if let Some(fault) = self.fault {
+            return Err(fault);
         }
-        let key = self.conditions.iter().find(|condition| condition.is_key());
+        let key = self.conditions.iter().find(|condition| condition.is_key);
         match key.ok_or(PolicyError::KeyMissing)?.demand {
             Demand::Equal("") => Err(PolicyError::KeyEmpty),
             _ => Ok(()),
@@ -185,12 +192,9 @@ impl<'p> PostPolicy<'p> {
 }
 
 impl<'p> Condition<'p> {
-    fn is_key(&self) -> bool {
-        self.field.is_same(PostField::Key)
-    }
-
-    fn check(&self) -> Result<(), PolicyError> {
-        if !is_name(self.field.each_byte()) {
+    /// Refuses what could not be sent, or would allow what nobody means, behind those `before`.
+    fn check(&self, before: &[Self]) -> Result<(), PolicyError> {
+        if !self.field.is_name() {
             return Err(PolicyError::FieldName);
         }
         if self.field.is_reserved() {
@@ -200,21 +204,26 @@ impl<'p> Condition<'p> {
         if text.chars().any(char::is_control) {
             return Err(PolicyError::Value);
         }
+        if text.contains(FILENAME) {
+            return Err(PolicyError::Filename);
+        }
         match self.demand {
-            Demand::Equal(value) if value.contains(FILENAME) => Err(PolicyError::Filename),
-            Demand::StartsWith(prefix) if prefix.contains(FILENAME) => Err(PolicyError::Filename),
             Demand::StartsWith(_) if self.field.is_exact_only() => Err(PolicyError::ExactOnly),
             Demand::StartsWith(_) if self.field.is_stem() => Ok(()),
             _ if self.field.is_stem() => Err(PolicyError::FieldName),
             _ => Ok(()),
+        }?;
+        if before.iter().any(|other| other.field.is_same(self.field)) {
+            return Err(PolicyError::Repeated);
         }
+        Ok(())
     }
 
     /// What the form has for the field; `None` if the page has to say.
     fn value(&self) -> Option<FormValue<'p>> {
         match self.demand {
             Demand::Equal(value) => Some(FormValue(Value::Text(value))),
-            Demand::StartsWith(prefix) if self.is_key() => Some(FormValue(Value::Named(prefix))),
+            Demand::StartsWith(prefix) if self.is_key => Some(FormValue(Value::Named(prefix))),
             Demand::StartsWith(_) => None,
         }
     }
@@ -222,40 +231,35 @@ impl<'p> Condition<'p> {
 
 impl PostField<'_> {
     /// Whether these are two ways to write one name.
+    #[inline(always)]
     fn is_same(self, other: PostField<'_>) -> bool {
-        self.len() == other.len()
-            && self.each_byte().zip(other.each_byte()).all(|(a, b)| a.eq_ignore_ascii_case(&b))
+        let same =
+            || self.each_byte().zip(other.each_byte()).all(|(a, b)| a.eq_ignore_ascii_case(&b));
+        self.len() == other.len() && same()
     }
 
-    /// The name in one piece, for rules that ask for one; too long a name meets none of them.
-    fn judged<T>(self, judge: impl FnOnce(&str) -> T) -> T {
+    /// The name in one piece, for rules that ask for one; of a long name, its beginning: rules are
+    /// about shorter names, and about beginnings.
+    fn judged<T>(self, judge: impl FnOnce(&[u8]) -> T) -> T {
         let mut buffer = [0; 64];
         let len = self.len().min(buffer.len());
         self.each_byte().zip(&mut buffer).for_each(|(byte, place)| *place = byte);
-        let name = buffer.get(..len).and_then(|name| core::str::from_utf8(name).ok());
-        judge(name.unwrap_or_default())
-    }
-
-    /// A condition in its short form.
-    fn put_equal(self, value: Json<'_>, each: &mut dyn FnMut(Json<'_>)) {
-        let shown = Json::Shown(&self);
-        let name = self.as_str().map_or(shown, Json::Text);
-        each(Json::Object(&|each| each(name, value)));
+        judge(buffer.get(..len).unwrap_or_default())
     }
 
     fn is_reserved(self) -> bool {
-        let ours = [Self::SecurityToken, Self::S3SessionToken, Self::Other("bucket")];
-        Self::CLAIM.into_iter().chain(ours).any(|field| field.is_same(self))
-            || self.judged(is_exempt)
+        self.judged(|name| {
+            Known::of(name).is_some_and(|known| known != Known::Key) || is_exempt(name)
+        })
     }
 
     fn is_exact_only(self) -> bool {
-        self.judged(is_exact_only)
+        self.judged(|name| is_exact_only(name))
     }
 
     /// The beginning of all metadata's names.
     fn is_stem(self) -> bool {
-        self.is_same(PostField::Meta(""))
+        self.as_str().is_some_and(|name| name.eq_ignore_ascii_case(META))
     }
 }
 
@@ -290,10 +294,13 @@ impl<'a> Signer<'a> {
             expiration,
             token: self.token,
         };
-        let encoded = base64::encode_vec(terms.json());
+        let len = terms.json_len();
+        let mut encoder = Encoder::with_room(len);
+        terms.put_json(&mut Writer(&mut encoder));
+        let encoded = encoder.finish();
         let signature = self.key.sign(encoded.as_bytes());
         let form = SignedForm { terms, encoded, signature };
-        if form.is_too_long() { Err(PolicyError::TooLong) } else { Ok(form) }
+        if form.is_too_long(len) { Err(PolicyError::TooLong) } else { Ok(form) }
     }
 }
 
@@ -340,8 +347,8 @@ impl SignedForm<'_> {
     pub fn fields(&self) -> impl Iterator<Item = (PostField<'_>, FormValue<'_>)> {
         let terms = &self.terms;
         let conditions = &terms.policy.conditions;
-        let key = conditions.iter().filter(|condition| condition.is_key());
-        let others = conditions.iter().filter(|condition| !condition.is_key());
+        let key = conditions.iter().filter(|condition| condition.is_key);
+        let others = conditions.iter().filter(|condition| !condition.is_key);
         let set =
             key.chain(others).filter_map(|condition| Some((condition.field, condition.value()?)));
         let text = |text| FormValue(Value::Text(text));
@@ -359,8 +366,7 @@ impl SignedForm<'_> {
     /// The fields that the page has to send itself, and what they have to begin with.
     pub fn open_fields(&self) -> impl Iterator<Item = (PostField<'_>, &str)> {
         let conditions = self.terms.policy.conditions.iter();
-        let named =
-            conditions.filter(|condition| !condition.is_key() && !condition.field.is_stem());
+        let named = conditions.filter(|condition| !condition.is_key && !condition.field.is_stem());
         named.filter_map(|condition| match condition.demand {
             Demand::StartsWith(prefix) => Some((condition.field, prefix)),
             Demand::Equal(_) => None,
@@ -404,29 +410,38 @@ impl SignedForm<'_> {
     /// The fields stand in order.
     #[must_use]
     pub fn to_json(&self, url: &str) -> String {
-        let mut json = Vec::new();
-        Json::Object(&|each| {
-            each(Json::Text("url"), Json::Text(url));
-            let fields = |each: &mut dyn FnMut(Json<'_>, Json<'_>)| {
-                self.fields()
-                    .for_each(|(name, value)| each(Json::Shown(&name), Json::Shown(&value)));
-            };
-            each(Json::Text("fields"), Json::Object(&fields));
-        })
-        .write(&mut json);
-        String::from_utf8(json).unwrap_or_default()
+        let mut bytes = Gathered(Vec::new());
+        let mut json = Writer(&mut bytes);
+        json.plain("{\"url\":\"");
+        json.text(url.as_bytes());
+        json.plain("\",\"fields\":{");
+        for (nth, (name, value)) in self.fields().enumerate() {
+            json.plain(if nth == 0 { "\"" } else { ",\"" });
+            // Into memory: it does not fail.
+            let _ = write!(json, "{name}");
+            json.plain("\":\"");
+            let _ = write!(json, "{value}");
+            json.plain("\"");
+        }
+        json.plain("}}");
+        String::from_utf8(bytes.0).unwrap_or_default()
     }
 
     /// Whether a server would refuse the form for its length.
-    fn is_too_long(&self) -> bool {
-        let mut len = Counted(0);
-        let mut count = 0;
-        for (name, value) in self.fields() {
-            count += 1;
-            // Counting does not fail.
-            let _ = write!(len, "{name}{value}");
+    fn is_too_long(&self, json_len: usize) -> bool {
+        /// Names of fields and texts that are not in the policy: `${filename}`, the signature.
+        const BESIDES: usize = 200;
+        // Fields are conditions, but for six. What is far from the limit need not be counted.
+        let most = json_len + self.encoded.len() + BESIDES;
+        if self.terms.policy.conditions.len() + 6 <= Form::MAX_FIELDS && most <= Form::MAX_LEN {
+            return false;
         }
-        count > Form::MAX_FIELDS || len.0 > Form::MAX_LEN
+        let (mut count, mut len) = (0, 0);
+        self.fields().for_each(|(name, value)| {
+            count += 1;
+            len += name.len() + value.len();
+        });
+        count > Form::MAX_FIELDS || len > Form::MAX_LEN
     }
 }
 
@@ -439,81 +454,132 @@ impl Terms<'_> {
         PostField::of_token(Token::of_service(self.scope.service))
     }
 
-    /// The policy as it is signed, but for base64.
-    fn json(&self) -> Vec<u8> {
-        // Names, brackets, the scope. What has to be escaped takes more and costs another allocation.
-        let texts: usize = self.policy.conditions.iter().map(Condition::room).sum();
-        let token = self.token.map_or(0, |token| token.as_str().len());
-        let room = 512 + texts + token + self.policy.bucket.len() + 2 * AccessKeyId::MAX_LEN;
-        let mut json = Vec::with_capacity(room / 3 * 4);
-        Json::Object(&|each| {
-            each(Json::Text("expiration"), Json::Shown(&Expiration(self.expiration)));
-            each(Json::Text("conditions"), Json::List(&|each| self.put_conditions(each)));
-        })
-        .write(&mut json);
-        json
-    }
-
-    fn put_conditions(&self, each: &mut dyn FnMut(Json<'_>)) {
-        PostField::Other("bucket").put_equal(Json::Text(self.policy.bucket), each);
-        PostField::Algorithm.put_equal(Json::Text(ALGORITHM), each);
-        PostField::Credential.put_equal(Json::Shown(&self.credential()), each);
-        PostField::Date.put_equal(Json::Shown(&self.timestamp), each);
+    /// The policy as it is signed, but for base64. [`json_len`](Self::json_len) counts what stands
+    /// here.
+    #[inline]
+    fn put_json<S: Sink>(&self, json: &mut Writer<'_, S>) {
+        json.plain("{\"expiration\":\"");
+        json.text(&self.expiration.extended_text());
+        // With the fraction that the samples of the documentation have.
+        json.plain(".000Z\",\"conditions\":[{\"bucket\":\"");
+        json.text(self.policy.bucket.as_bytes());
+        json.plain("\"}");
+        PostField::Algorithm.put_equal(json, |json| json.plain(ALGORITHM));
+        PostField::Credential.put_equal(json, |json| {
+            json.text(self.access_key_id.as_bytes());
+            json.plain("/");
+            self.scope.each_piece(|piece| json.text(piece));
+        });
+        PostField::Date.put_equal(json, |json| json.text(self.timestamp.as_bytes()));
         if let Some(token) = self.token {
-            self.token_field().put_equal(Json::Text(token.as_str()), each);
+            self.token_field().put_equal(json, |json| json.text(token.as_str().as_bytes()));
         }
         for condition in &self.policy.conditions {
             match condition.demand {
-                Demand::Equal(value) => condition.field.put_equal(Json::Text(value), each),
-                Demand::StartsWith(prefix) => each(Json::List(&|each| {
-                    each(Json::Text("starts-with"));
-                    each(Json::Shown(&Dollar(condition.field)));
-                    each(Json::Text(prefix));
-                })),
+                Demand::Equal(value) => {
+                    condition.field.put_equal(json, |json| json.text(value.as_bytes()));
+                }
+                Demand::StartsWith(prefix) => {
+                    json.plain(",[\"starts-with\",\"$");
+                    condition.field.put(json);
+                    json.plain("\",\"");
+                    json.text(prefix.as_bytes());
+                    json.plain("\"]");
+                }
             }
         }
         if let Some((min, max)) = self.policy.lengths {
-            each(Json::List(&|each| {
-                each(Json::Text("content-length-range"));
-                each(Json::Number(min));
-                each(Json::Number(max));
-            }));
+            json.plain(",[\"content-length-range\",");
+            json.number(min);
+            json.plain(",");
+            json.number(max);
+            json.plain("]");
         }
+        json.plain("]}");
+    }
+
+    /// How long the policy can be if nothing of it has to be escaped.
+    fn json_len(&self) -> usize {
+        /// What every policy has, but for texts that are counted below.
+        const FIXED: usize = 200;
+        /// `,["content-length-range",18446744073709551615,18446744073709551615]`
+        const RANGE: usize = 67;
+        let conditions: usize = self.policy.conditions.iter().map(Condition::json_len).sum();
+        let texts = self.policy.bucket.len() + self.access_key_id.as_bytes().len();
+        let scope = self.scope.region.len() + self.scope.service.len();
+        // `,{"":""}`
+        let token =
+            self.token.map_or(0, |token| 8 + self.token_field().len() + token.as_str().len());
+        let range = self.policy.lengths.map_or(0, |_| RANGE);
+        FIXED + texts + scope + token + conditions + range
     }
 }
 
 impl Condition<'_> {
-    fn room(&self) -> usize {
-        let (Demand::Equal(text) | Demand::StartsWith(text)) = self.demand;
-        24 + self.field.len() + text.len()
+    /// How long it is if nothing of it has to be escaped.
+    #[inline]
+    fn json_len(&self) -> usize {
+        let (fixed, text) = match self.demand {
+            // `,{"":""}`
+            Demand::Equal(text) => (8, text),
+            // `,["starts-with","$",""]`
+            Demand::StartsWith(text) => (23, text),
+        };
+        fixed + self.field.len() + text.len()
     }
 }
 
-/// Counts what is written.
-struct Counted(usize);
+impl PostField<'_> {
+    /// A condition in its short form, behind another one.
+    #[inline]
+    fn put_equal<S: Sink>(self, json: &mut Writer<'_, S>, value: impl FnOnce(&mut Writer<'_, S>)) {
+        json.plain(",{\"");
+        self.put(json);
+        json.plain("\":\"");
+        value(json);
+        json.plain("\"}");
+    }
 
-impl fmt::Write for Counted {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0 += text.len();
-        Ok(())
+    #[inline]
+    fn put<S: Sink>(self, json: &mut Writer<'_, S>) {
+        let (stem, rest) = self.parts();
+        json.plain(stem);
+        if !rest.is_empty() {
+            json.text(rest.as_bytes());
+        }
     }
 }
 
-/// With the fraction that the samples of the documentation have.
-struct Expiration(Timestamp);
-
-impl fmt::Display for Expiration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.put_extended(".000Z", f)
+impl FormValue<'_> {
+    /// Length of the text in bytes.
+    fn len(&self) -> usize {
+        match self.0 {
+            Value::Text(text) => text.len(),
+            Value::Named(prefix) => prefix.len() + FILENAME.len(),
+            Value::Credential(name, scope) => {
+                let mut len = name.as_bytes().len() + 1;
+                scope.each_piece(|piece| len += piece.len());
+                len
+            }
+            Value::Date(_) => Timestamp::LEN,
+            Value::Signature(_) => Signature::HEX_LEN,
+        }
     }
 }
 
-/// A field as conditions name it.
-struct Dollar<'p>(PostField<'p>);
+impl Sink for Encoder {
+    #[inline(always)]
+    fn put(&mut self, bytes: &[u8]) {
+        self.write(bytes);
+    }
+}
 
-impl fmt::Display for Dollar<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "${}", self.0)
+/// What is put in, one after the other.
+struct Gathered(Vec<u8>);
+
+impl Sink for Gathered {
+    fn put(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
     }
 }
 
@@ -549,5 +615,51 @@ impl fmt::Debug for SignedForm<'_> {
             .field("bucket", &self.bucket())
             .field("expires_at", &self.terms.expiration)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PostField, PostPolicy};
+    use crate::base64::decode_vec;
+    use crate::credential::{AccessKeyId, CredentialScope, Credentials, SecretKey, SessionToken};
+    use crate::sign::Signer;
+    use crate::time::Timestamp;
+    use alloc::string::ToString as _;
+
+    /// What is said of lengths before anything is written: that of a value is its own, that of the
+    /// JSON is not less than what is written.
+    #[test]
+    fn lengths_are_known_beforehand() {
+        let now = Timestamp::parse("20130524T000000Z").expect("a time");
+        let long = "x".repeat(200);
+        for (service, token) in [("s3", None), ("s3", Some("t0ken")), ("s3express", Some("t"))] {
+            let credentials = Credentials {
+                access_key_id: AccessKeyId::new(&long[..128]).expect("a name"),
+                secret_key: SecretKey::new("secret").expect("a secret"),
+                session_token: token.map(|token| SessionToken::new(token).expect("a token")),
+            };
+            let scope = CredentialScope { date: now.date(), region: &long, service };
+            let signer = Signer::new(&credentials, scope).expect("a scope");
+            let few = PostPolicy::new("b").starts_with(PostField::Key, "");
+            let many = PostPolicy::new("bucket")
+                .starts_with(PostField::Key, "uploads/")
+                .equal(PostField::Acl, "private")
+                .equal(PostField::Meta("a"), &long)
+                .equal(PostField::Other("x-other"), "")
+                .starts_with(PostField::ContentType, "image/")
+                .starts_with(PostField::Meta(""), "")
+                .content_length_range(0, u64::MAX);
+            for policy in [few, many] {
+                let form = signer.sign_form(&policy, now).expect("a form");
+                for (name, value) in form.fields() {
+                    assert_eq!(name.len(), name.to_string().len());
+                    assert_eq!(value.len(), value.to_string().len(), "{name}");
+                }
+                let json = decode_vec(&form.encoded).expect("base64");
+                assert!(json.len() <= form.terms.json_len(), "{} bytes", json.len());
+                assert!(json.len() + 100 > form.terms.json_len(), "{} bytes", json.len());
+            }
+        }
     }
 }

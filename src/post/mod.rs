@@ -30,4 +30,4 @@ pub use field::PostField;
 pub use form::{Form, FormField};
 pub use issue::{FormValue, PostPolicy, SignedForm};
 
-pub(crate) use policy::Policy;
+pub(crate) use policy::PolicyText;

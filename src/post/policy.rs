@@ -21,10 +21,13 @@ use super::json::{Node, put_string};
 use crate::base64;
 use crate::time::Timestamp;
 
+/// The text of a policy, with no escapes but JSON's. What is read of it borrows from it.
+pub(crate) struct PolicyText(String);
+
 /// A policy that could be read.
-pub(crate) struct Policy {
+pub(crate) struct Policy<'j> {
     pub(super) expiration: Timestamp,
-    pub(super) conditions: Vec<Condition>,
+    pub(super) conditions: Vec<Condition<'j>>,
 }
 
 /// Why a policy could not be read, and what of it is to blame.
@@ -35,13 +38,21 @@ pub(crate) struct Fault {
 }
 
 /// What a policy demands.
-pub(super) enum Condition {
-    /// A field, with its `$`, has this value.
-    Equal { field: String, value: String },
-    /// A field, with its `$`, begins with this.
-    StartsWith { field: String, prefix: String },
+pub(super) enum Condition<'j> {
+    /// A field has this value.
+    Equal { field: Field<'j>, value: Cow<'j, str> },
+    /// A field begins with this.
+    StartsWith { field: Field<'j>, prefix: Cow<'j, str> },
     /// The file has so many bytes.
-    ContentLengthRange { min: Node, max: Node },
+    ContentLengthRange { min: Node<'j>, max: Node<'j> },
+}
+
+/// The field that a condition speaks of.
+pub(super) enum Field<'j> {
+    /// In the short form, by its name.
+    Member(Cow<'j, str>),
+    /// In the long form, by its name with a `$`, which may be missing.
+    Operand(Cow<'j, str>),
 }
 
 impl From<FormError> for Fault {
@@ -50,19 +61,24 @@ impl From<FormError> for Fault {
     }
 }
 
-impl Policy {
-    /// Reads the field `policy`.
-    pub(crate) fn read(field: &str) -> Result<Self, Fault> {
+impl PolicyText {
+    /// Decodes the field `policy`.
+    pub(crate) fn of(field: &str) -> Result<Self, FormError> {
         let text = base64::decode_vec(field).ok_or(FormError::PolicyBase64)?;
-        let text = core::str::from_utf8(&text).map_err(|_| FormError::PolicyJson)?;
-        let node = Node::read(&plain_escapes(text));
+        let text = String::from_utf8(text).map_err(|_| FormError::PolicyJson)?;
+        Ok(Self(plain_escapes(text)))
+    }
+
+    /// Reads the policy.
+    pub(crate) fn read(&self) -> Result<Policy<'_>, Fault> {
+        let node = Node::read(&self.0);
         let Some(Node::Object(members)) = node else { return Err(FormError::PolicyJson.into()) };
         let (mut expiration, mut conditions) = (None, None);
         for (name, value) in members {
-            let place = match name.as_str() {
+            let place = match name.as_ref() {
                 "expiration" => &mut expiration,
                 "conditions" => &mut conditions,
-                _ => return Err(Fault { error: FormError::PolicyMember, text: name }),
+                _ => return Err(Fault { error: FormError::PolicyMember, text: name.into() }),
             };
             if place.replace(value).is_some() {
                 return Err(FormError::PolicyJson.into());
@@ -76,7 +92,7 @@ impl Policy {
         .ok_or_else(|| Fault {
             error: FormError::ExpirationSyntax,
             text: match expiration {
-                Node::Text(text) => text,
+                Node::Text(text) => text.into(),
                 other => other.to_string(),
             },
         })?;
@@ -84,17 +100,19 @@ impl Policy {
             return Err(FormError::ConditionsSyntax.into());
         };
         let conditions = conditions.into_iter().map(Condition::read).collect::<Result<_, _>>()?;
-        Ok(Self { expiration, conditions })
+        Ok(Policy { expiration, conditions })
     }
+}
 
+impl Policy<'_> {
     /// A condition, by its place, as it is shown where it fails.
     pub(crate) fn condition(&self, nth: usize) -> Option<impl fmt::Display + '_> {
         self.conditions.get(nth)
     }
 }
 
-impl Condition {
-    fn read(node: Node) -> Result<Self, Fault> {
+impl<'j> Condition<'j> {
+    fn read(node: Node<'j>) -> Result<Self, Fault> {
         match node {
             Node::Object(members) => {
                 let mut members = members.into_iter();
@@ -104,14 +122,14 @@ impl Condition {
                 let Node::Text(value) = value else {
                     return Err(FormError::ConditionValue.into());
                 };
-                Ok(Self::Equal { field: alloc::format!("${name}"), value })
+                Ok(Self::Equal { field: Field::Member(name), value })
             }
             Node::List(items) => Self::read_list(items),
             _ => Err(FormError::ConditionSyntax.into()),
         }
     }
 
-    fn read_list(items: Vec<Node>) -> Result<Self, Fault> {
+    fn read_list(items: Vec<Node<'j>>) -> Result<Self, Fault> {
         let mut items = items.into_iter();
         let Some(Node::Text(name)) = items.next() else {
             return Err(FormError::ConditionOperatorMissing.into());
@@ -122,7 +140,7 @@ impl Condition {
             ConditionOperator::ContentLengthRange,
         ];
         let Some(operator) = known.into_iter().find(|operator| operator.as_str() == name) else {
-            return Err(Fault { error: FormError::ConditionOperatorUnknown, text: name });
+            return Err(Fault { error: FormError::ConditionOperatorUnknown, text: name.into() });
         };
         let (Some(first), Some(second), None) = (items.next(), items.next(), items.next()) else {
             return Err(FormError::ConditionOperands(operator).into());
@@ -132,10 +150,10 @@ impl Condition {
                 Ok(Self::ContentLengthRange { min, max })
             }
             (ConditionOperator::Equal, Node::Text(field), Node::Text(value)) => {
-                Ok(Self::Equal { field, value })
+                Ok(Self::Equal { field: Field::Operand(field), value })
             }
             (ConditionOperator::StartsWith, Node::Text(field), Node::Text(prefix)) => {
-                Ok(Self::StartsWith { field, prefix })
+                Ok(Self::StartsWith { field: Field::Operand(field), prefix })
             }
             _ => Err(FormError::ConditionValue.into()),
         }
@@ -144,16 +162,33 @@ impl Condition {
     /// The name of the field that is meant; `None` if it has no `$`, and of lengths.
     pub(super) fn field(&self) -> Option<&str> {
         match self {
-            Self::Equal { field, .. } | Self::StartsWith { field, .. } => field.strip_prefix('$'),
+            Self::Equal { field, .. } | Self::StartsWith { field, .. } => field.name(),
             Self::ContentLengthRange { .. } => None,
         }
     }
 }
 
+impl Field<'_> {
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Member(name) => Some(name),
+            Self::Operand(name) => name.strip_prefix('$'),
+        }
+    }
+
+    /// As the long form has it.
+    fn operand(&self) -> Cow<'_, str> {
+        match self {
+            Self::Member(name) => Cow::Owned(alloc::format!("${name}")),
+            Self::Operand(name) => Cow::Borrowed(name),
+        }
+    }
+}
+
 /// The same with no escapes but JSON's. A backslash outside of a string is no JSON, before and after.
-fn plain_escapes(text: &str) -> Cow<'_, str> {
+fn plain_escapes(text: String) -> String {
     if !text.contains("\\$") && !text.contains("\\v") {
-        return Cow::Borrowed(text);
+        return text;
     }
     let mut plain = String::with_capacity(text.len() + 8);
     let mut characters = text.chars();
@@ -164,10 +199,10 @@ fn plain_escapes(text: &str) -> Cow<'_, str> {
             (character, next) => plain.extend([Some(character), next].into_iter().flatten()),
         }
     }
-    Cow::Owned(plain)
+    plain
 }
 
-impl fmt::Display for Condition {
+impl fmt::Display for Condition<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (operator, field, value) = match self {
             Self::Equal { field, value } => (ConditionOperator::Equal, field, value),
@@ -177,7 +212,7 @@ impl fmt::Display for Condition {
             }
         };
         write!(f, "[\"{}\", ", operator.as_str())?;
-        put_string(field, f)?;
+        put_string(&field.operand(), f)?;
         f.write_str(", ")?;
         put_string(value, f)?;
         f.write_str("]")
@@ -186,17 +221,25 @@ impl fmt::Display for Condition {
 
 #[cfg(test)]
 mod tests {
-    use super::{Condition, FormError, Policy, plain_escapes};
-    use crate::base64::encode_vec;
+    use super::{Condition, Fault, FormError, PolicyText, plain_escapes};
+    use crate::base64::Encoder;
     use alloc::string::{String, ToString};
     use alloc::vec::Vec;
 
-    fn read(text: &str) -> Result<Policy, (FormError, String)> {
-        Policy::read(&encode_vec(text.into())).map_err(|fault| (fault.error, fault.text))
+    fn decode(text: &str) -> Result<PolicyText, FormError> {
+        let mut encoder = Encoder::with_room(text.len());
+        encoder.write(text.as_bytes());
+        PolicyText::of(&encoder.finish())
+    }
+
+    /// What is wrong with it.
+    fn read(text: &str) -> Option<(FormError, String)> {
+        let blamed = |fault: Fault| (fault.error, fault.text);
+        decode(text).expect("a text").read().err().map(blamed)
     }
 
     fn refused(text: &str) -> FormError {
-        read(text).err().expect(text).0
+        read(text).expect(text).0
     }
 
     fn with(conditions: &str) -> String {
@@ -205,11 +248,12 @@ mod tests {
 
     #[test]
     fn conditions_are_shown_in_their_long_form() {
-        let policy = read(&with(
+        let text = decode(&with(
             r#"[{"Key": "a\"b\$"}, ["eq", "acl", "x"], ["starts-with", "$k", "\v"],
                 ["content-length-range", "5", 10], ["content-length-range", -1, [1.5, null]]]"#,
         ))
-        .expect("a policy");
+        .expect("a text");
+        let policy = text.read().ok().expect("a policy");
         let shown: Vec<_> = policy.conditions.iter().map(ToString::to_string).collect();
         assert_eq!(
             shown,
@@ -251,7 +295,7 @@ mod tests {
         assert_eq!(refused("{}"), E::ExpirationMissing);
         assert_eq!(refused(r#"{"Expiration": "", "conditions": []}"#), E::PolicyMember);
         assert_eq!(
-            read(r#"{"expiration": "2030-01-01", "conditions": []}"#).err(),
+            read(r#"{"expiration": "2030-01-01", "conditions": []}"#),
             Some((E::ExpirationSyntax, "2030-01-01".into()))
         );
         assert_eq!(refused(r#"{"expiration": 5, "conditions": []}"#), E::ExpirationSyntax);
@@ -275,13 +319,13 @@ mod tests {
         ] {
             assert_eq!(refused(&with(conditions)), error, "{conditions}");
         }
-        assert_eq!(Policy::read("e30").err().map(|fault| fault.error), Some(E::PolicyBase64));
-        assert_eq!(Policy::read("/w==").err().map(|fault| fault.error), Some(E::PolicyJson));
+        assert_eq!(PolicyText::of("e30").err(), Some(E::PolicyBase64));
+        assert_eq!(PolicyText::of("/w==").err(), Some(E::PolicyJson));
     }
 
     #[test]
     fn escapes_beyond_json() {
-        assert_eq!(plain_escapes(r#"a\\$b\$\v\n\\\v"#), r#"a\\$b$\u000b\n\\\u000b"#);
-        assert_eq!(plain_escapes("\\$\\"), "$\\");
+        assert_eq!(plain_escapes(r#"a\\$b\$\v\n\\\v"#.into()), r#"a\\$b$\u000b\n\\\u000b"#);
+        assert_eq!(plain_escapes("\\$\\".into()), "$\\");
     }
 }

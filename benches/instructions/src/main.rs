@@ -9,6 +9,9 @@
 
 #[path = "../../common/mod.rs"]
 mod common;
+#[cfg(feature = "forms")]
+#[path = "../../common/forms.rs"]
+mod forms;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -30,7 +33,7 @@ struct Journey {
     run: fn(usize),
 }
 
-const JOURNEYS: [Journey; 13] = [
+const JOURNEYS: &[Journey] = &[
     // What the others are counted with.
     Journey { name: "sha256/1", unit: "call", blocks: || 1, goal: None, run: |n| hash(n, 1) },
     Journey { name: "sha256/65", unit: "call", blocks: || 65, goal: None, run: |n| hash(n, 65) },
@@ -88,6 +91,16 @@ const JOURNEYS: [Journey; 13] = [
         goal: Some((4_500, 2_500)),
         run: |count| verify(count, &Head::bare().presigned()),
     },
+    #[cfg(feature = "forms")]
+    Journey { name: "form/sign", unit: "form", blocks: blocks_of_form, goal: None, run: sign_form },
+    #[cfg(feature = "forms")]
+    Journey {
+        name: "form/verify",
+        unit: "form",
+        blocks: blocks_of_form,
+        goal: None,
+        run: verify_form,
+    },
     Journey {
         name: "stream/sign/64k",
         unit: "chunk",
@@ -139,7 +152,7 @@ fn main() -> ExitCode {
 }
 
 fn list() {
-    for Journey { name, unit, blocks, goal, .. } in &JOURNEYS {
+    for Journey { name, unit, blocks, goal, .. } in JOURNEYS {
         let number = |number: Option<u32>| number.map_or("-".to_owned(), |n| n.to_string());
         let (gate, target) = (number(goal.map(|goal| goal.0)), number(goal.map(|goal| goal.1)));
         println!("{name}\t{unit}\t{}\t{gate}\t{target}", blocks());
@@ -192,6 +205,35 @@ fn verify(count: usize, arrived: &Head) {
     let request = arrived.request(&headers);
     repeat(count, || {
         heads::verify(black_box(&verifier), black_box(&request), black_box(now), black_box(&key));
+    });
+}
+
+#[cfg(feature = "forms")]
+fn blocks_of_form() -> usize {
+    let policy = forms::policy();
+    let signed = heads::signer().sign_form(&policy, heads::now()).expect("a policy");
+    floor::of_code(forms::posted(&signed).get("policy").expect("a policy").len())
+}
+
+#[cfg(feature = "forms")]
+fn sign_form(count: usize) {
+    let (signer, now) = (heads::signer(), heads::now());
+    let policy = forms::policy();
+    repeat(count, || {
+        let signed = black_box(&signer).sign_form(black_box(&policy), black_box(now));
+        black_box(signed.expect("a policy").signature());
+    });
+}
+
+#[cfg(feature = "forms")]
+fn verify_form(count: usize) {
+    let (signer, verifier, key, now) =
+        (heads::signer(), heads::verifier(), heads::key(), heads::now());
+    let policy = forms::policy();
+    let posted = forms::posted(&signer.sign_form(&policy, now).expect("a policy"));
+    repeat(count, || {
+        let claim = black_box(&verifier).read_form(black_box(&posted)).expect("a claim");
+        let _ = black_box(claim.verify(black_box(&key)).expect("a good signature"));
     });
 }
 

@@ -112,7 +112,7 @@ impl Rules<'_> {
         outcome.report.claim(claim.claimed_access_key_id(), claim.content());
         outcome.shown = self
             .show
-            .map(|show| show::text(show, claim.canonical_request(), claim.string_to_sign()));
+            .map(|show| show::text(show, &claim.canonical_request(), claim.string_to_sign()));
         let verifier = self.prove(claim)?.into_checked_body()?;
         let verifier = match self.verifier.dialect() {
             Dialect::S3 => feed(verifier, body)?,

@@ -210,7 +210,20 @@ pub(crate) fn position(text: &[u8], kind: impl Fn(Lanes) -> Marks) -> Option<usi
 /// Whether `kind` marks no byte.
 #[inline(always)]
 pub(crate) fn none(text: &[u8], kind: impl Fn(Lanes) -> Marks) -> bool {
-    position(text, kind).is_none()
+    // It does not matter which bytes are looked at twice.
+    let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) else {
+        return match (text.first_chunk(), text.last_chunk()) {
+            (Some(first), Some(last)) => kind(both(*first, *last)).bits() == 0,
+            _ => marked(text, 0, kind) == 0,
+        };
+    };
+    let mut marks = kind(Lanes::of(*first)) | kind(Lanes::of(*last));
+    if text.len() > 2 * LANES {
+        for lanes in text.as_chunks().0.iter().skip(1) {
+            marks = marks | kind(Lanes::of(*lanes));
+        }
+    }
+    marks.bits() == 0
 }
 
 /// The position of the first such byte.
@@ -287,7 +300,7 @@ pub(crate) fn lowers_to(text: &[u8], lower_case: &[u8]) -> bool {
         return false;
     }
     let (Some(last), Some(lower_last)) = (text.last_chunk(), lower_case.last_chunk()) else {
-        return Lanes::of_short(text).lower().to_array() == Lanes::of_short(lower_case).to_array();
+        return ends_of(text).lower().to_array() == ends_of(lower_case).to_array();
     };
     let same = |text: &[u8; LANES], lower_case: &[u8; LANES]| {
         Lanes::of(*text).lower().to_array() == *lower_case
@@ -322,6 +335,23 @@ pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
     }
 }
 
+/// Two words at once.
+#[inline(always)]
+fn both(first: [u8; 8], last: [u8; 8]) -> Lanes {
+    let [first, last] = [first, last].map(|word| u128::from(u64::from_le_bytes(word)));
+    Lanes::of((last << 64 | first).to_le_bytes())
+}
+
+/// All bytes of a text of at most sixteen, some perhaps twice: where they stand follows from its
+/// length.
+#[inline(always)]
+fn ends_of(text: &[u8]) -> Lanes {
+    match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => both(*first, *last),
+        _ => both(head(text).to_le_bytes(), [0; 8]),
+    }
+}
+
 /// Copies the first and the last `N` bytes, which overlap or meet.
 #[inline(always)]
 fn ends<const N: usize>(to: &mut [u8], from: &[u8]) {
@@ -351,11 +381,12 @@ pub(crate) fn copy_lower(to: &mut [u8], from: &[u8]) {
 #[inline(always)]
 fn copy_short_lower(to: &mut [u8], from: &[u8]) {
     if let (Some(first), Some(last)) = (from.first_chunk(), from.last_chunk()) {
+        let lower = u128::from_le_bytes(both(*first, *last).lower().to_array());
         if let Some(to) = to.first_chunk_mut() {
-            *to = lower_word(u64::from_le_bytes(*first)).to_le_bytes();
+            *to = (lower as u64).to_le_bytes();
         }
         if let Some(to) = to.last_chunk_mut() {
-            *to = lower_word(u64::from_le_bytes(*last)).to_le_bytes();
+            *to = ((lower >> 64) as u64).to_le_bytes();
         }
         return;
     }

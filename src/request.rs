@@ -134,7 +134,7 @@ impl<'a> Request<'a> {
         if self.method.len() + self.target.len() + fields > limits.head_len {
             return Err(RequestError::HeadTooLong);
         }
-        if self.method.is_empty() || !self.method.bytes().all(is_token) {
+        if !is_name(self.method) {
             return Err(RequestError::MethodSyntax);
         }
         Ok(())
@@ -361,17 +361,17 @@ pub(crate) fn split_once(text: &str, separator: u8) -> Option<(&str, &str)> {
 /// collapsing would change it.
 #[inline(always)]
 fn is_canonical(value: &[u8]) -> bool {
-    match bytes::position(value, |lanes| others(lanes.is_in(b'!', b'~'))) {
-        None => true,
-        Some(0) => false,
-        Some(_) => {
-            let changes = |[byte, next, _]: [Lanes; 3]| {
-                let single = byte.is(b' ') & next.is_in(b'!', b'~');
-                others(byte.is_in(b'!', b'~') | single)
-            };
-            bytes::positions_ahead(value, changes).next().is_none()
-        }
-    }
+    bytes::none(value, |lanes| others(lanes.is_in(b'!', b'~'))) || is_spaced(value)
+}
+
+/// The same for values with something else than visible ASCII.
+#[inline(always)]
+fn is_spaced(value: &[u8]) -> bool {
+    let changes = |[byte, next, _]: [Lanes; 3]| {
+        let single = byte.is(b' ') & next.is_in(b'!', b'~');
+        others(byte.is_in(b'!', b'~') | single)
+    };
+    value.first() != Some(&b' ') && bytes::positions_ahead(value, changes).next().is_none()
 }
 
 /// Whether the value is ASCII without a control character.

@@ -292,7 +292,7 @@ impl<'a> Fields<'a> {
     /// Whether a field belongs to the line of the one before it.
     #[inline(always)]
     fn is_repetition(&self, before: Option<&str>, name: &str) -> bool {
-        self.order.repeats && before.is_some_and(|before| compare_names(before, name).is_eq())
+        self.order.is_repetition(before, name)
     }
 
     /// Puts a line for each name.
@@ -364,13 +364,35 @@ impl<'a> Fields<'a> {
             sink.put(&[lead]);
             return sink.put(list);
         }
+        self.order.put_names(self.wire, lead, separator, sink);
+    }
+}
+
+impl Order {
+    /// That of no fields.
+    pub(super) const EMPTY: Self = Self { indices: Bounded::filled_with(0), repeats: false };
+
+    /// Whether a field has the name of the one before it.
+    #[inline(always)]
+    fn is_repetition(&self, before: Option<&str>, name: &str) -> bool {
+        self.repeats && before.is_some_and(|before| compare_names(before, name).is_eq())
+    }
+
+    /// Puts the names of fields that stand in this order, each once.
+    #[inline(always)]
+    pub(crate) fn put_names(
+        &self,
+        wire: &[Header<'_>],
+        lead: u8,
+        separator: Separator,
+        sink: &mut impl Sink,
+    ) {
         let mut before = None;
-        for index in self.order.indices.as_slice() {
-            let name = name_of(self.wire, *index);
+        for index in self.indices.as_slice() {
+            let name = name_of(wire, *index);
             if self.is_repetition(before, name) {
                 continue;
             }
-            sink.advance();
             match (before, separator) {
                 (None, _) => sink.put_led_lower(lead, name.as_bytes()),
                 (Some(_), Separator::Semicolon) => sink.put_led_lower(b';', name.as_bytes()),
@@ -382,11 +404,6 @@ impl<'a> Fields<'a> {
             before = Some(name);
         }
     }
-}
-
-impl Order {
-    /// That of no fields.
-    pub(super) const EMPTY: Self = Self { indices: Bounded::filled_with(0), repeats: false };
 
     /// That of up to `N` fields: by name, those of one name as they come.
     #[inline(always)]

@@ -139,7 +139,7 @@ impl<'r> Signed<'r> {
         sink.put(b"/");
         put_scope(&self.scope, sink);
         sink.put(b", SignedHeaders");
-        self.fields().put_names(b'=', Separator::Semicolon, sink);
+        self.order.put_names(self.wire, b'=', Separator::Semicolon, sink);
         sink.put(b", Signature=");
         sink.put(self.signature.as_hex());
     }

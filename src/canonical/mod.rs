@@ -402,7 +402,7 @@ impl StringToSign<'_> {
     }
 
     fn put(&self, sink: &mut impl Sink) {
-        put_head(ALGORITHM_LINE, &self.timestamp, &self.scope, sink);
+        put_head(&self.timestamp, &self.scope, sink);
         sink.put(&digest_to_hex(&self.hash));
     }
 
@@ -413,18 +413,10 @@ impl StringToSign<'_> {
     }
 }
 
-/// The line that a string to sign begins with.
-const ALGORITHM_LINE: &[u8] = b"AWS4-HMAC-SHA256\n";
-
-/// Puts what every string to sign has in common: a line for the algorithm, the time, the scope.
+/// Puts all of a string to sign that does not depend on the request.
 #[inline(always)]
-pub(crate) fn put_head(
-    algorithm: &[u8],
-    timestamp: &Timestamp,
-    scope: &CredentialScope<'_>,
-    sink: &mut impl Sink,
-) {
-    sink.put(algorithm);
+fn put_head(timestamp: &Timestamp, scope: &CredentialScope<'_>, sink: &mut impl Sink) {
+    sink.put_ended(ALGORITHM.as_bytes(), b'\n');
     sink.put_ended(timestamp.as_bytes(), b'\n');
     put_scope(scope, sink);
     sink.put(b"\n");
@@ -453,7 +445,7 @@ impl Begun {
         scope: &CredentialScope<'_>,
     ) -> Self {
         let mut message = key.start::<2>();
-        put_head(ALGORITHM_LINE, timestamp, scope, &mut message);
+        put_head(timestamp, scope, &mut message);
         // Nothing waits for this block: it is worked on while the request is read.
         Self(message.open())
     }

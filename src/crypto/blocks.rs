@@ -231,6 +231,7 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
 
     /// Pads what is not hashed yet, for which there has to be room.
     pub(crate) fn lay_out(mut self) -> Layout<BLOCKS> {
+        debug_assert_eq!(self.done, 0, "nothing of a layout is hashed yet");
         let rest = &mut self.blocks.as_flattened_mut()[self.filled..];
         rest.fill(0);
         rest[0] = PADDING[0];

@@ -120,7 +120,7 @@ pub(crate) fn write_ascii(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Resu
 
 #[cfg(test)]
 mod tests {
-    use super::{MacKey, Sha256, digest_from_hex, digest_to_hex};
+    use super::{DIGEST_LEN, Gathering, MacKey, Sha256, digest_from_hex, digest_to_hex};
 
     fn hex(bytes: &[u8; 32]) -> [u8; 64] {
         digest_to_hex(bytes)
@@ -166,6 +166,46 @@ mod tests {
                     assert_eq!(hash.end()[..], whole[..], "{len} split at {split}");
                 }
             }
+        }
+    }
+
+    /// Nor does it matter what is hashed while the rest is written, however many blocks are gathered.
+    #[test]
+    fn advancing_does_not_matter() {
+        fn check<const BLOCKS: usize>(data: &[u8], cut: usize, every: usize) {
+            let whole = <sha2::Sha256 as sha2::Digest>::digest(data);
+            let mut hash = Gathering::<BLOCKS>::new();
+            for (nth, piece) in data.chunks(cut).enumerate() {
+                hash.update(piece);
+                if nth % every == 0 {
+                    hash.advance();
+                }
+            }
+            assert_eq!(hash.finish()[..], whole[..], "{} by {cut}, {every}", data.len());
+        }
+        let data: [u8; 1100] = core::array::from_fn(|i| i as u8);
+        for len in 0..=data.len() {
+            for (cut, every) in [(1, 1), (7, 1), (7, 5), (63, 1), (64, 2), (65, 1), (300, 1)] {
+                check::<2>(&data[..len], cut, every);
+                check::<3>(&data[..len], cut, every);
+                check::<8>(&data[..len], cut, every);
+            }
+        }
+    }
+
+    /// A message that is opened and finished with a digest is one message.
+    #[test]
+    fn what_is_opened_is_finished() {
+        let key = MacKey::new(&[b"key"]);
+        let head: [u8; 300] = core::array::from_fn(|i| i as u8);
+        let digest = [0xa7; DIGEST_LEN];
+        for len in 0..=head.len() {
+            let mut opened = key.start::<2>();
+            opened.update(&head[..len]);
+            let mut whole = key.start::<3>();
+            whole.update(&head[..len]);
+            whole.update(&digest_to_hex(&digest));
+            assert_eq!(key.finish_opened(&opened.open(), &digest), key.finish(&mut whole), "{len}");
         }
     }
 

@@ -152,11 +152,17 @@ pub(super) fn read<'r: 'b, 'b>(
         return Err(ReadError::ParameterMissing);
     }
     let usual = ClaimedCredential::usual(credential, b"%2F", rules, now);
-    // No more of it than its four slashes would be decoded.
-    let escapes = || bytes::positions(credential, |lanes| lanes.is(b'%') | lanes.is(b'+')).count();
-    let credential = match usual.filter(|(_, rest)| rest.is_empty() && escapes() == 4) {
-        Some((credential, _)) => credential,
-        None => {
+    // Nothing of it but its four slashes would be decoded.
+    let literal = |text: &[u8]| bytes::none(text, |lanes| lanes.is(b'%') | lanes.is(b'+'));
+    let credential = match usual {
+        Some((usual, []))
+            if literal(usual.name)
+                && literal(usual.region.as_bytes())
+                && literal(usual.service.as_bytes()) =>
+        {
+            usual
+        }
+        _ => {
             let buffer = buffer.get_or_insert_with(Buffer::new);
             let decoded = buffer.decode(query, credential);
             let decoded = decoded.ok_or(ReadError::CredentialSyntax(MECHANISM))?;
@@ -178,4 +184,50 @@ pub(super) fn read<'r: 'b, 'b>(
 pub(super) fn credential_text<'b>(query: &Query<'_>, buffer: &'b mut Buffer) -> Option<&'b str> {
     let raw = query.single(AuthenticationName::Credential.as_str()).ok()??;
     buffer.decode(query, raw)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::{MECHANISM, ReadError, Verifier};
+    use crate::request::{Header, Request};
+    use crate::time::Timestamp;
+    use std::string::{String, ToString as _};
+
+    /// The name that is read, under rules for a region.
+    fn name(region: &str, credential: &str) -> Result<String, ReadError> {
+        let now = Timestamp::parse("20130524T080910Z").expect("a time");
+        let target = std::format!(
+            "/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}\
+             &X-Amz-Date=20130524T080910Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host\
+             &X-Amz-Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
+        );
+        let headers = [Header { name: "host", value: b"h" }];
+        let request = Request { method: "GET", target: &target, headers: &headers };
+        let claim = Verifier::s3(region).read(&request, now)?;
+        Ok(claim.claimed_access_key_id().as_str().to_string())
+    }
+
+    /// A credential is what its text means once it is decoded, also where the text as it stands is
+    /// what the rules ask for.
+    #[test]
+    fn what_is_usual_has_no_escapes_but_its_slashes() {
+        let behind = "%2F20130524%2Fr-1%2Fs3%2Faws4_request";
+        for (raw, read) in [("AKID", "AKID"), ("AK%2BID", "AK+ID"), ("%41KID", "AKID")] {
+            let credential = [raw, behind].concat();
+            assert_eq!(name("r-1", &credential).as_deref(), Ok(read), "{raw}");
+            let slashes = credential.replace("%2F", "%2f");
+            assert_eq!(name("r-1", &slashes).as_deref(), Ok(read), "{slashes}");
+        }
+        // A blank, once it is decoded.
+        let error = Err(ReadError::CredentialSyntax(MECHANISM));
+        assert_eq!(name("r-1", &["AK+ID", behind].concat()), error);
+        for region in ["r%2B1", "r+1", "r%2D1"] {
+            let credential = ["AKID", &behind.replace("r-1", region)].concat();
+            let error = Err(ReadError::ScopeRegion(MECHANISM));
+            assert_eq!(name(region, &credential), error, "{region}");
+        }
+        assert!(name("r+1", "AKID%2F20130524%2Fr%2B1%2Fs3%2Faws4_request").is_ok());
+    }
 }

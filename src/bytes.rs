@@ -218,7 +218,7 @@ pub(crate) fn none(text: &[u8], kind: impl Fn(Lanes) -> Marks) -> bool {
         };
     };
     let mut marks = kind(Lanes::of(*first)) | kind(Lanes::of(*last));
-    if text.len() > 2 * LANES {
+    if text.len() > 2 * LANES && marks.bits() == 0 {
         for lanes in text.as_chunks().0.iter().skip(1) {
             marks = marks | kind(Lanes::of(*lanes));
         }

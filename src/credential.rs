@@ -216,20 +216,14 @@ impl CredentialScope<'_> {
     }
 
     /// Hands over the scope in pieces that follow each other: `date/region/service/aws4_request`.
-    pub(crate) fn each_piece(&self, mut each: impl FnMut(&[u8])) {
-        let [date, others @ ..] = self.parts();
-        each(date);
-        for part in others {
-            each(b"/");
-            each(part);
-        }
-    }
-
-    /// The parts of the scope, between which slashes stand: `date/region/service/aws4_request`.
     #[inline(always)]
-    pub(crate) fn parts(&self) -> [&[u8]; 4] {
-        let Self { date, region, service } = self;
-        [date.as_bytes(), region.as_bytes(), service.as_bytes(), TERMINATOR.as_bytes()]
+    pub(crate) fn each_piece(&self, mut each: impl FnMut(&[u8])) {
+        each(self.date.as_bytes());
+        each(b"/");
+        each(self.region.as_bytes());
+        each(b"/");
+        each(self.service.as_bytes());
+        each(b"/aws4_request");
     }
 }
 

@@ -418,18 +418,8 @@ impl StringToSign<'_> {
 fn put_head(timestamp: &Timestamp, scope: &CredentialScope<'_>, sink: &mut impl Sink) {
     sink.put_ended(ALGORITHM.as_bytes(), b'\n');
     sink.put_ended(timestamp.as_bytes(), b'\n');
-    put_scope(scope, sink);
+    scope.each_piece(|piece| sink.put(piece));
     sink.put(b"\n");
-}
-
-/// Puts a scope: its parts with slashes between them.
-#[inline(always)]
-pub(crate) fn put_scope(scope: &CredentialScope<'_>, sink: &mut impl Sink) {
-    let [date, region, service, terminator] = scope.parts();
-    for part in [date, region, service] {
-        sink.put_ended(part, b'/');
-    }
-    sink.put(terminator);
 }
 
 /// A string to sign of which the hash of the canonical request is to come, on its way through the

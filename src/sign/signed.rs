@@ -6,7 +6,6 @@ use super::value::Value;
 use super::{Reading, SignError, SignedValue, SignerAt};
 use crate::canonical::{
     Additions, CanonicalRequest, Fields, Kept, Order, Separator, Sink, StringToSign, Token,
-    put_scope,
 };
 use crate::chunked::Framing;
 use crate::content::ContentSha256;
@@ -137,7 +136,7 @@ impl<'r> Signed<'r> {
         sink.put(b"AWS4-HMAC-SHA256 Credential=");
         sink.put(self.access_key_id.as_bytes());
         sink.put(b"/");
-        put_scope(&self.scope, sink);
+        self.scope.each_piece(|piece| sink.put(piece));
         sink.put(b", SignedHeaders");
         self.order.put_names(self.wire, b'=', Separator::Semicolon, sink);
         sink.put(b", Signature=");

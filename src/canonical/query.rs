@@ -57,13 +57,14 @@ pub(crate) struct Query<'a> {
 pub(crate) struct KeptQuery<'a> {
     raw: &'a str,
     plus: PlusSign,
+    odd: bool,
     tokens_left_out: bool,
 }
 
 impl<'a> KeptQuery<'a> {
-    /// The query, looked at once more.
+    /// The query, looked at once more, to be written.
     pub(super) fn read(&self) -> Query<'a> {
-        let Self { raw, plus, tokens_left_out } = *self;
+        let Self { raw, plus, tokens_left_out, .. } = *self;
         let query = Query::parse(raw, plus, &Limits::WIDEST);
         // The same call succeeded before.
         Query { tokens_left_out, ..query.unwrap_or(Query::new(plus)) }
@@ -71,7 +72,9 @@ impl<'a> KeptQuery<'a> {
 
     /// The parameters in canonical order.
     pub(crate) fn sorted(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
-        self.read().sorted()
+        let raw = self.raw.as_bytes();
+        let sorted = Sorted::all(raw, self.plus, self.odd);
+        (0..).map_while(move |nth| sorted.get(nth).map(|place| place.parameter(raw)))
     }
 
     /// What a `+` means in this query.
@@ -138,6 +141,20 @@ impl<const N: usize> Sorted<N> {
                 places.map_or(Ordering::Equal, |(a, b)| a.compare(b, raw, plus))
             });
         }
+    }
+}
+
+impl Sorted<{ Limits::MAX_PARAMETERS }> {
+    /// All parameters of a query that was checked, however many there are. Whether any of them is
+    /// `odd` is known, which of them is not.
+    fn all(raw: &[u8], plus: PlusSign, odd: bool) -> Self {
+        let mut sorted = Self::NONE;
+        for place in Places::of(raw) {
+            let place = Place { is_odd: odd, ..place };
+            sorted.push(place, place.key(place.parameter(raw).name, plus));
+        }
+        sorted.sort(raw, plus);
+        sorted
     }
 }
 
@@ -232,7 +249,8 @@ impl<'a> Query<'a> {
     /// What is to be kept of it.
     #[inline(always)]
     pub(crate) const fn kept(&self) -> KeptQuery<'a> {
-        KeptQuery { raw: self.raw, plus: self.plus, tokens_left_out: self.tokens_left_out }
+        let Self { raw, plus, odd, tokens_left_out, .. } = *self;
+        KeptQuery { raw, plus, odd, tokens_left_out }
     }
 
     /// Looks at each parameter once: at the bytes that do not stay as they are, which are those
@@ -363,22 +381,7 @@ impl<'a> Query<'a> {
 
     /// The parameters in canonical order.
     pub(crate) fn sorted(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
-        let raw = self.raw.as_bytes();
-        let sorted = self.sort();
-        (0..).map_while(move |nth| sorted.get(nth).map(|place| place.parameter(raw)))
-    }
-
-    /// Puts the parameters in canonical order, however many there are.
-    fn sort(&self) -> Sorted<{ Limits::MAX_PARAMETERS }> {
-        let raw = self.raw.as_bytes();
-        let mut sorted = Sorted::NONE;
-        for place in Places::of(raw) {
-            // Which of them are is noted of few alone.
-            let place = Place { is_odd: self.odd, ..place };
-            sorted.push(place, place.key(place.parameter(raw).name, self.plus));
-        }
-        sorted.sort(raw, self.plus);
-        sorted
+        self.kept().sorted()
     }
 
     /// The decoded bytes of a name or value of this query.
@@ -507,7 +510,8 @@ impl<'a> Query<'a> {
         } else if let Some(few) = self.few.get(..usize::from(self.count)) {
             self.put_places(few.iter().copied(), authentication, fields, sink);
         } else {
-            self.put_places(self.sort().iter().copied(), authentication, fields, sink);
+            let all = Sorted::all(self.raw.as_bytes(), self.plus, self.odd);
+            self.put_places(all.iter().copied(), authentication, fields, sink);
         }
     }
 

@@ -16,7 +16,7 @@ use super::form::{Form, Known};
 use super::json::Writer;
 use crate::base64::Encoder;
 use crate::bytes::{self, Lanes, others};
-use crate::canonical::{ALGORITHM, Dialect, Sink, Token};
+use crate::canonical::{ALGORITHM, Dialect, Pieces, Sink, Token};
 use crate::credential::{AccessKeyId, CredentialScope, SessionToken};
 use crate::sign::Signer;
 use crate::signature::Signature;
@@ -339,6 +339,9 @@ enum Value<'s> {
     Signature(Signature),
 }
 
+/// Names of fields and texts of a form that are not in its policy: `${filename}`, the signature.
+const BESIDES: usize = 200;
+
 impl SignedForm<'_> {
     /// The fields to send, in order: the key, what else the policy holds to one value, and what
     /// proves it. The [`open_fields`](Self::open_fields) come besides, and the field `file` last.
@@ -410,8 +413,9 @@ impl SignedForm<'_> {
     /// The fields stand in order.
     #[must_use]
     pub fn to_json(&self, url: &str) -> String {
-        let mut bytes = Gathered(Vec::new());
-        let mut json = Writer(&mut bytes);
+        let mut bytes = Vec::new();
+        let mut gathered = Pieces(|piece: &[u8]| bytes.extend_from_slice(piece));
+        let mut json = Writer(&mut gathered);
         json.plain("{\"url\":\"");
         json.text(url.as_bytes());
         json.plain("\",\"fields\":{");
@@ -424,13 +428,11 @@ impl SignedForm<'_> {
             json.plain("\"");
         }
         json.plain("}}");
-        String::from_utf8(bytes.0).unwrap_or_default()
+        String::from_utf8(bytes).unwrap_or_default()
     }
 
     /// Whether a server would refuse the form for its length.
     fn is_too_long(&self, json_len: usize) -> bool {
-        /// Names of fields and texts that are not in the policy: `${filename}`, the signature.
-        const BESIDES: usize = 200;
         // Fields are conditions, but for six. What is far from the limit need not be counted.
         let most = json_len + self.encoded.len() + BESIDES;
         if self.terms.policy.conditions.len() + 6 <= Form::MAX_FIELDS && most <= Form::MAX_LEN {
@@ -574,15 +576,6 @@ impl Sink for Encoder {
     }
 }
 
-/// What is put in, one after the other.
-struct Gathered(Vec<u8>);
-
-impl Sink for Gathered {
-    fn put(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-}
-
 impl fmt::Display for FormValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -620,7 +613,7 @@ impl fmt::Debug for SignedForm<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PostField, PostPolicy};
+    use super::{BESIDES, PostField, PostPolicy};
     use crate::base64::decode_vec;
     use crate::credential::{AccessKeyId, CredentialScope, Credentials, SecretKey, SessionToken};
     use crate::sign::Signer;
@@ -652,10 +645,14 @@ mod tests {
                 .content_length_range(0, u64::MAX);
             for policy in [few, many] {
                 let form = signer.sign_form(&policy, now).expect("a form");
+                let mut total = 0;
                 for (name, value) in form.fields() {
                     assert_eq!(name.len(), name.to_string().len());
                     assert_eq!(value.len(), value.to_string().len(), "{name}");
+                    total += name.len() + value.len();
                 }
+                assert!(form.fields().count() <= form.terms.policy.conditions.len() + 6);
+                assert!(total <= form.terms.json_len() + form.encoded.len() + BESIDES);
                 let json = decode_vec(&form.encoded).expect("base64");
                 assert!(json.len() <= form.terms.json_len(), "{} bytes", json.len());
                 assert!(json.len() + 100 > form.terms.json_len(), "{} bytes", json.len());

@@ -116,6 +116,7 @@ pub struct Signer<'a> {
     pub(crate) scope: CredentialScope<'a>,
     pub(crate) token: Option<SessionToken<'a>>,
     token_rule: SessionTokenRule,
+    /// That of the service, which is asked for often.
     pub(crate) dialect: Dialect,
     content_header: ContentHeader,
     limits: Limits,

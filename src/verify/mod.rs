@@ -84,6 +84,7 @@ pub struct Verifier<'p> {
     plus: PlusSign,
     chunk_minimum: ChunkMinimum,
     pub(crate) limits: Limits,
+    /// That of the service, which is asked for often.
     dialect: Dialect,
 }
 

@@ -18,12 +18,14 @@ use crate::request::{Header, Known, Limits, RequestError, Wire, is_token, trim};
 const MAX_FIELDS: usize = Limits::MAX_HEADERS + Added::COUNT;
 
 /// Fields in canonical order: by name, those of one name as they came.
+///
+/// The order is the caller's to hold: it is larger than all else, and is not moved.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a> {
     wire: &'a [Header<'a>],
     /// Fields that are signed with those of the wire but do not stand there yet.
     added: Option<&'a Additions<'a>>,
-    order: Order,
+    order: &'a Order,
     /// Which of the first 64 of the wire have values that are canonical, by bits; of others, this
     /// is not known.
     canonical: u64,
@@ -46,6 +48,11 @@ impl<'a> Covered<'a> {
     }
 
     /// All fields that came, the signed ones among them.
+    pub(crate) const fn all(&self) -> &'a [Header<'a>] {
+        self.wire
+    }
+
+    /// What a look at them finds.
     #[cfg(feature = "checksums")]
     pub(crate) fn wire(&self) -> Wire<'a> {
         Wire::new(self.wire)
@@ -67,14 +74,17 @@ impl<'a> Covered<'a> {
         names(self.list).flat_map(move |listed| self.fields(name(listed)))
     }
 
-    /// The fields as they are written.
-    pub(crate) fn read(&self) -> Fields<'a> {
-        let wire = Wire::new(self.wire);
-        let signed = || core::str::from_utf8(self.list).ok().and_then(SignedHeaders::parse);
-        let select = |signed| Fields::select(&wire, self.host, signed, |_| false).ok();
-        // One of the two succeeded before.
-        let fields = Fields::listed(&wire, self.list, |_| false).or_else(|| select(signed()?));
-        fields.unwrap_or(Fields::in_order(self.wire, None, Order::EMPTY))
+    /// The order in which the fields are written.
+    pub(crate) fn order(&self) -> Order {
+        let (wire, mut order) = (Wire::new(self.wire), Order::EMPTY);
+        if Fields::listed(&wire, self.list, |_| false, &mut order).is_none() {
+            let signed = core::str::from_utf8(self.list).ok().and_then(SignedHeaders::parse);
+            // This succeeded before.
+            if let Some(signed) = signed {
+                let _ = Fields::select(&wire, self.host, signed, |_| false, &mut order);
+            }
+        }
+        order
     }
 }
 
@@ -105,8 +115,12 @@ pub(crate) enum CoverageError {
 impl<'a> Fields<'a> {
     /// Checks and sorts the fields of a request, and finds the one host.
     #[inline(always)]
-    pub(crate) fn collect(wire: &Wire<'a>, authority: Option<&str>) -> Result<Self, RequestError> {
-        Self::collect_some(wire, authority, |_| true, None)
+    pub(crate) fn collect(
+        wire: &Wire<'a>,
+        authority: Option<&str>,
+        order: &'a mut Order,
+    ) -> Result<Self, RequestError> {
+        Self::collect_some(wire, authority, |_| true, None, order)
     }
 
     /// The same for the fields that `is_signed` picks, and those that will be added to them.
@@ -116,38 +130,20 @@ impl<'a> Fields<'a> {
         authority: Option<&str>,
         is_signed: impl Fn(&str) -> bool,
         added: Option<&'a Additions<'a>>,
+        order: &'a mut Order,
     ) -> Result<Self, RequestError> {
-        Ok(Self::sorted(wire, Host::settle(wire, authority)?, is_signed, added))
-    }
-
-    #[inline(always)]
-    fn sorted(
-        wire: &Wire<'a>,
-        host: Host,
-        is_signed: impl Fn(&str) -> bool,
-        added: Option<&'a Additions<'a>>,
-    ) -> Self {
-        let Wire { headers: wire, canonical, .. } = *wire;
-        let picked = |header: &Header<'_>| is_signed(header.name) && host.picks(header);
-        let most = wire.len() + if added.is_some() { Added::COUNT } else { 0 };
-        let order = match most {
-            0..=FEW => Order::of::<FEW>(wire, picked, added),
-            _ => Order::of::<MAX_FIELDS>(wire, picked, added),
-        };
-        Self { wire, added, order, canonical, list: None }
+        let host = Host::settle(wire, authority)?;
+        order.sort(wire.headers, host, is_signed, added);
+        Ok(Self { wire: wire.headers, added, order, canonical: wire.canonical, list: None })
     }
 
     /// Fields that were collected before, in the order found then.
     pub(crate) const fn in_order(
         wire: &'a [Header<'a>],
         added: Option<&'a Additions<'a>>,
-        order: Order,
+        order: &'a Order,
     ) -> Self {
         Self { wire, added, order, canonical: 0, list: None }
-    }
-
-    pub(crate) const fn order(&self) -> Order {
-        self.order
     }
 
     /// The fields that a list names, in its order. `None` says nothing of the list; but if there are
@@ -159,13 +155,14 @@ impl<'a> Fields<'a> {
         wire: &Wire<'a>,
         list: &'a [u8],
         must_sign: impl Fn(&str) -> bool,
+        order: &'a mut Order,
     ) -> Option<Self> {
         let headers = wire.headers;
         let mut left = match headers.len() {
             len @ 1..=64 if wire.usual_names => u64::MAX >> (64 - len),
             _ => return None,
         };
-        let mut order = Order { indices: Bounded::filled_with(0), repeats: false };
+        order.clear();
         let (mut next, mut before, mut before_key, mut rest) = (0, &[][..], 0, list);
         loop {
             let is_next = |header: &Header<'_>| {
@@ -220,50 +217,12 @@ impl<'a> Fields<'a> {
         host: Host,
         signed: SignedHeaders<'a>,
         must_sign: impl Fn(&str) -> bool,
+        order: &'a mut Order,
     ) -> Result<Self, CoverageError> {
-        let mut fields = Self::sorted(wire, host, |_| true, None);
-        fields.keep(signed, must_sign)?;
-        Ok(fields)
-    }
-
-    /// Leaves the fields that `signed` names.
-    ///
-    /// Both sides are sorted, so one walk over both answers all three questions.
-    fn keep(
-        &mut self,
-        signed: SignedHeaders<'a>,
-        must_sign: impl Fn(&str) -> bool,
-    ) -> Result<(), CoverageError> {
-        let mut left_out = Ok(());
-        let mut kept = 0;
-        let mut list = Some(signed.list.as_bytes());
-        let mut before = None;
-        for nth in 0..self.order.indices.as_slice().len() {
-            let Some(index) = self.order.indices.as_slice().get(nth).copied() else { break };
-            let name = name_of(self.wire, index);
-            if let Some(behind) = list.and_then(|list| behind_name(list, name)) {
-                list = behind;
-            } else if !self.is_repetition(before, name) {
-                if must_sign(name) {
-                    left_out = Err(CoverageError::Unsigned);
-                }
-                continue;
-            }
-            // No more are kept than were there.
-            if let Some(place) = self.order.indices.as_mut_slice().get_mut(kept) {
-                *place = index;
-            }
-            kept += 1;
-            before = Some(name);
-        }
-        // A name that is passed over is not met again.
-        if list.is_some() {
-            return Err(CoverageError::Missing);
-        }
-        left_out?;
-        self.order.indices.truncate(kept);
-        self.list = signed.canonical();
-        Ok(())
+        order.sort(wire.headers, host, |_| true, None);
+        order.keep(wire.headers, signed, must_sign)?;
+        let Wire { headers: wire, canonical, .. } = *wire;
+        Ok(Self { wire, added: None, order, canonical, list: signed.canonical() })
     }
 
     /// All fields of the wire in canonical order.
@@ -370,7 +329,70 @@ impl<'a> Fields<'a> {
 
 impl Order {
     /// That of no fields.
-    pub(super) const EMPTY: Self = Self { indices: Bounded::filled_with(0), repeats: false };
+    pub(crate) const EMPTY: Self = Self { indices: Bounded::filled_with(0), repeats: false };
+
+    #[inline(always)]
+    fn clear(&mut self) {
+        self.indices.clear();
+        self.repeats = false;
+    }
+
+    /// Finds that of the fields of a request that can be signed and that `is_signed` picks, and of
+    /// those that will be added to them.
+    #[inline(always)]
+    fn sort(
+        &mut self,
+        wire: &[Header<'_>],
+        host: Host,
+        is_signed: impl Fn(&str) -> bool,
+        added: Option<&Additions<'_>>,
+    ) {
+        let picked = |header: &Header<'_>| is_signed(header.name) && host.picks(header);
+        match wire.len() + if added.is_some() { Added::COUNT } else { 0 } {
+            0..=FEW => self.sort_up_to::<FEW>(wire, picked, added),
+            _ => self.sort_up_to::<MAX_FIELDS>(wire, picked, added),
+        }
+    }
+
+    /// Leaves the fields that `signed` names.
+    ///
+    /// Both sides are sorted, so one walk over both answers all three questions.
+    fn keep(
+        &mut self,
+        wire: &[Header<'_>],
+        signed: SignedHeaders<'_>,
+        must_sign: impl Fn(&str) -> bool,
+    ) -> Result<(), CoverageError> {
+        let mut left_out = Ok(());
+        let mut kept = 0;
+        let mut list = Some(signed.list.as_bytes());
+        let mut before = None;
+        for nth in 0..self.indices.as_slice().len() {
+            let Some(index) = self.indices.as_slice().get(nth).copied() else { break };
+            let name = name_of(wire, index);
+            if let Some(behind) = list.and_then(|list| behind_name(list, name)) {
+                list = behind;
+            } else if !self.is_repetition(before, name) {
+                if must_sign(name) {
+                    left_out = Err(CoverageError::Unsigned);
+                }
+                continue;
+            }
+            // No more are kept than were there.
+            if let Some(place) = self.indices.as_mut_slice().get_mut(kept) {
+                *place = index;
+            }
+            kept += 1;
+            before = Some(name);
+        }
+        // A name that is passed over is not met again.
+        if list.is_some() {
+            return Err(CoverageError::Missing);
+        }
+        left_out?;
+        self.indices.truncate(kept);
+        Ok(())
+    }
 
     /// Whether a field has the name of the one before it.
     #[inline(always)]
@@ -405,13 +427,14 @@ impl Order {
         }
     }
 
-    /// That of up to `N` fields: by name, those of one name as they come.
+    /// Finds that of up to `N` fields: by name, those of one name as they come.
     #[inline(always)]
-    fn of<const N: usize>(
+    fn sort_up_to<const N: usize>(
+        &mut self,
         wire: &[Header<'_>],
         picked: impl Fn(&Header<'_>) -> bool,
         added: Option<&Additions<'_>>,
-    ) -> Self {
+    ) {
         /// The bits of a key that are the index; those above it are the first fifteen bytes.
         const INDEX: u128 = 0xff;
         let mut keys = Bounded::<u128, N>::filled_with(0);
@@ -447,11 +470,11 @@ impl Order {
             let same = |a: &u128, b: &u128| alike(a, b) && compare_names(name(a), name(b)).is_eq();
             repeats = keys.windows(2).any(|pair| matches!(pair, [a, b] if same(a, b)));
         }
-        let mut indices = Bounded::filled_with(0);
+        self.indices.clear();
         for key in keys {
-            let _ = indices.push((*key & INDEX) as u8);
+            let _ = self.indices.push((*key & INDEX) as u8);
         }
-        Self { indices, repeats }
+        self.repeats = repeats;
     }
 }
 
@@ -713,7 +736,7 @@ fn split_escaped(list: &[u8]) -> (&[u8], Option<&[u8]>) {
 mod tests {
     extern crate std;
 
-    use super::{CoverageError, Fields, Host, SignedHeaders};
+    use super::{CoverageError, Fields, Host, Order, SignedHeaders};
     use crate::request::{Header, RequestError, Wire};
     use std::string::String;
     use std::vec::Vec;
@@ -729,7 +752,8 @@ mod tests {
     fn lines(headers: &[(&str, &[u8])]) -> Result<String, RequestError> {
         let headers: Vec<_> = headers.iter().map(|(name, value)| Header { name, value }).collect();
         let mut text = Text(Vec::new());
-        Fields::collect(&Wire::new(&headers), None)?.put_lines(&mut text);
+        let mut order = Order::EMPTY;
+        Fields::collect(&Wire::new(&headers), None, &mut order)?.put_lines(&mut text);
         Ok(String::from_utf8_lossy(&text.0).into_owned())
     }
 
@@ -778,11 +802,10 @@ mod tests {
         assert_eq!(lines(&[authority]).as_deref(), Ok("host:H\n"));
         assert_eq!(lines(&[authority, HOST]).as_deref(), Ok("host:h\n"));
         let headers = [Header { name: "host", value: b"h:80" }];
-        assert!(Fields::collect(&Wire::new(&headers), Some("H:80")).is_ok());
-        assert_eq!(
-            Fields::collect(&Wire::new(&headers), Some("h")).err(),
-            Some(RequestError::HostConflict)
-        );
+        let collect =
+            |host| Fields::collect(&Wire::new(&headers), Some(host), &mut { Order::EMPTY }).err();
+        assert_eq!(collect("H:80"), None);
+        assert_eq!(collect("h"), Some(RequestError::HostConflict));
     }
 
     #[test]
@@ -808,12 +831,14 @@ mod tests {
         ];
         let select = |list| {
             let list = SignedHeaders::parse(list).expect("a list");
-            let fields = Fields::select(&Wire::new(&headers), Host::Field, list, |name| {
+            let must_sign = |name: &str| {
                 name == "host" || name.starts_with("x-amz-") || name.starts_with("X-Amz-")
-            })?;
-            Ok(fields.iter().map(|header| header.value).collect::<Vec<_>>())
+            };
+            let (wire, mut order) = (Wire::new(&headers), Order::EMPTY);
+            let fields = Fields::select(&wire, Host::Field, list, must_sign, &mut order)?;
+            Ok(fields.iter().flat_map(|header| header.value).copied().collect::<Vec<u8>>())
         };
-        assert_eq!(select("host;x-amz-a"), Ok(std::vec![&b"h"[..], b"1", b"2"]));
+        assert_eq!(select("host;x-amz-a"), Ok(b"h12".to_vec()));
         assert_eq!(select("host"), Err(CoverageError::Unsigned));
         assert_eq!(select("x-amz-a"), Err(CoverageError::Unsigned));
         assert_eq!(select("host;range;x-amz-a"), Err(CoverageError::Missing));
@@ -850,11 +875,12 @@ mod tests {
             let wire = Wire::new(&headers);
             let Ok(host) = Host::settle(&wire, None) else { continue };
             for list in &lists {
+                let (mut order, mut usual_order) = (Order::EMPTY, Order::EMPTY);
                 let fields = SignedHeaders::parse(list)
                     .filter(|list| list.names_host())
-                    .map(|signed| Fields::select(&wire, host, signed, must_sign));
+                    .map(|signed| Fields::select(&wire, host, signed, must_sign, &mut order));
                 covered += usize::from(matches!(fields, Some(Ok(_))));
-                let usual = Fields::listed(&wire, list.as_bytes(), must_sign);
+                let usual = Fields::listed(&wire, list.as_bytes(), must_sign, &mut usual_order);
                 let Some(usual) = usual else { continue };
                 recognized += 1;
                 let Some(Ok(fields)) = fields else { panic!("{list}: {headers:?}") };

@@ -23,6 +23,7 @@ use crate::bytes;
 use crate::content::ContentSha256;
 use crate::credential::CredentialScope;
 use crate::crypto::{DIGEST_LEN, Gathering, Opened, digest_to_hex};
+use crate::request::Header;
 use crate::signature::{Signature, SigningKey};
 use crate::time::Timestamp;
 
@@ -300,7 +301,9 @@ pub struct CanonicalRequest<'a> {
     head: Kept<'a>,
     query: Query<'a>,
     authentication: Option<&'a Authentication<'a>>,
-    fields: Fields<'a>,
+    wire: &'a [Header<'a>],
+    added: Option<&'a Additions<'a>>,
+    order: Order,
 }
 
 /// The parts of a canonical request, in the order in which they stand there.
@@ -330,9 +333,12 @@ impl<'a> Kept<'a> {
     pub(crate) fn canonical(
         self,
         authentication: Option<&'a Authentication<'a>>,
-        fields: Fields<'a>,
+        wire: &'a [Header<'a>],
+        added: Option<&'a Additions<'a>>,
+        order: Order,
     ) -> CanonicalRequest<'a> {
-        CanonicalRequest { head: self, query: self.query.read(), authentication, fields }
+        let query = self.query.read();
+        CanonicalRequest { head: self, query, authentication, wire, added, order }
     }
 }
 
@@ -365,9 +371,9 @@ impl CanonicalRequest<'_> {
     }
 
     fn put(&self, sink: &mut impl Sink) {
-        let Self { head: Kept { method, path, content, .. }, query, fields, .. } = self;
-        let authentication = self.authentication;
-        Parts { method, path: *path, query, authentication, fields, content: *content }.put(sink);
+        let Self { head: Kept { method, path, content, .. }, query, authentication, .. } = *self;
+        let fields = &Fields::in_order(self.wire, self.added, &self.order);
+        Parts { method, path, query: &query, authentication, fields, content }.put(sink);
     }
 }
 

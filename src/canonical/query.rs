@@ -972,8 +972,7 @@ mod tests {
     fn canonical(raw: &str, plus: PlusSign) -> Result<String, RequestError> {
         let mut text = Text(String::new());
         let query = Query::parse(raw, plus, &Limits::DEFAULT)?;
-        let order = Order::EMPTY;
-        query.put(None, &Fields::in_order(&[], None, order), &mut text);
+        query.put(None, &Fields::in_order(&[], None, &Order::EMPTY), &mut text);
         Ok(text.0)
     }
 

@@ -10,6 +10,7 @@ use core::fmt::{self, Display, Write};
 use super::form::{self, AboutForm};
 use super::{Error, Family, answer};
 use crate::body::BodyError;
+use crate::canonical::Order;
 use crate::crypto::digest_to_hex;
 use crate::request::{Known, Request, RequestError, trim};
 use crate::time::Timestamp;
@@ -652,8 +653,9 @@ impl<'a> About<'a> {
 
     /// When the request says that it was signed, and how long it asks to live.
     fn times(&self) -> Option<(Timestamp, Option<u64>)> {
-        let mut buffer = None;
-        let (_, presented) = self.rules.evidence(self.request, &mut buffer, self.now)?;
+        let (mut buffer, mut order) = (None, Order::EMPTY);
+        let evidence = self.rules.evidence(self.request, &mut buffer, &mut order, self.now);
+        let (_, presented) = evidence?;
         let at = presented.timestamp(&self.request.look(), self.now).ok()?;
         let life = presented.expires(self.rules).ok()?;
         Some((at, life.map(|life| life.as_secs())))
@@ -799,8 +801,8 @@ struct NotSigned<'a>(&'a About<'a>);
 impl Display for NotSigned<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let About { rules, request, now, .. } = *self.0;
-        let mut buffer = None;
-        let evidence = rules.evidence(request, &mut buffer, now);
+        let (mut buffer, mut order) = (None, Order::EMPTY);
+        let evidence = rules.evidence(request, &mut buffer, &mut order, now);
         let Some((fields, presented)) = evidence else { return Ok(()) };
         let Ok(signed) = presented.signed_headers() else { return Ok(()) };
         put_names(
@@ -819,8 +821,8 @@ struct NotSent<'a>(&'a About<'a>);
 impl Display for NotSent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let About { rules, request, now, .. } = *self.0;
-        let mut buffer = None;
-        let evidence = rules.evidence(request, &mut buffer, now);
+        let (mut buffer, mut order) = (None, Order::EMPTY);
+        let evidence = rules.evidence(request, &mut buffer, &mut order, now);
         let Some((fields, presented)) = evidence else { return Ok(()) };
         let came = |name: &&str| fields.fields(name).next().is_some();
         let Ok(signed) = presented.signed_headers() else { return Ok(()) };

@@ -16,7 +16,7 @@ use core::time::Duration;
 
 use crate::bytes;
 use crate::canonical::{
-    Additions, Authentication, Begun, Dialect, Fields, Kept, Parts, Path, Query, Token,
+    Additions, Authentication, Begun, Dialect, Fields, Kept, Order, Parts, Path, Query, Token,
 };
 use crate::chunked::{ChunkSigner, Framing};
 use crate::content::ContentSha256;
@@ -408,11 +408,16 @@ struct Reading<'q, 'r> {
 impl<'r> Reading<'_, 'r> {
     /// The fields to sign, with those that will be added, in canonical order.
     #[inline(always)]
-    fn fields<'s>(&self, added: Option<&'s Additions<'s>>) -> Result<Fields<'s>, RequestError>
+    fn fields<'s>(
+        &self,
+        added: Option<&'s Additions<'s>>,
+        order: &'s mut Order,
+    ) -> Result<Fields<'s>, RequestError>
     where
         'r: 's,
     {
-        Fields::collect_some(&self.wire, self.authority, |name| !is_never_signed(name), added)
+        let is_signed = |name: &str| !is_never_signed(name);
+        Fields::collect_some(&self.wire, self.authority, is_signed, added, order)
     }
 
     /// The hash of the canonical request, when the fields are settled.

@@ -39,7 +39,8 @@ impl<'r> Presigned<'r> {
         expires: u32,
     ) -> Result<Self, SignError> {
         let SignerAt { signer, now, begun } = at;
-        let fields = reading.fields(None)?;
+        let mut order = Order::EMPTY;
+        let fields = reading.fields(None, &mut order)?;
         if !reading.wire.usual_names && !fields.names().all(is_plain) {
             return Err(SignError::FieldName);
         }
@@ -51,15 +52,10 @@ impl<'r> Presigned<'r> {
             expires,
             token,
         };
-        let order = fields.order();
         let hash = reading.hash(&fields, Some(&authentication), content);
         let signature = begun.signature(&signer.key, &hash);
         let (head, request) = (reading.kept(content), reading.request);
         Ok(Self { head, request, order, authentication, late_token, hash, signature })
-    }
-
-    fn fields(&self) -> Fields<'_> {
-        Fields::in_order(self.request.headers, None, self.order)
     }
 
     /// The target to request: the target that was given, and the signature's parameters behind its
@@ -72,7 +68,7 @@ impl<'r> Presigned<'r> {
     /// The canonical request this signature covers, for debugging.
     #[must_use]
     pub fn canonical_request(&self) -> CanonicalRequest<'_> {
-        self.head.canonical(Some(&self.authentication), self.fields())
+        self.head.canonical(Some(&self.authentication), self.request.headers, None, self.order)
     }
 
     /// The string that was signed.
@@ -97,7 +93,8 @@ impl<'r> Presigned<'r> {
             Some(at) if at + 1 == target.len() => b"",
             Some(_) => b"&",
         });
-        self.authentication.put_all(&self.fields(), sink);
+        let fields = Fields::in_order(self.request.headers, None, &self.order);
+        self.authentication.put_all(&fields, sink);
         put_parameter(AuthenticationName::Signature, self.signature.as_hex(), sink);
         if let Some((token, value)) = self.late_token {
             put_parameter(token.parameter(), value.as_bytes(), sink);

@@ -53,11 +53,11 @@ impl<'r> Signed<'r> {
         if let Some(Framing { decoded_len, trailers, .. }) = stream {
             additions = additions.with_stream(decoded_len, trailers);
         }
-        let fields = reading.fields(Some(&additions))?;
+        let mut order = Order::EMPTY;
+        let fields = reading.fields(Some(&additions), &mut order)?;
         if !reading.wire.usual_names && fields.names().any(|name| name.contains('%')) {
             return Err(SignError::FieldName);
         }
-        let order = fields.order();
         let hash = reading.hash(&fields, None, content);
         let signature = begun.signature(&signer.key, &hash);
         Ok(Self {
@@ -71,11 +71,6 @@ impl<'r> Signed<'r> {
             hash,
             signature,
         })
-    }
-
-    #[inline(always)]
-    fn fields(&self) -> Fields<'_> {
-        Fields::in_order(self.wire, Some(&self.additions), self.order)
     }
 
     /// The fields to add, `authorization` last. A session token is a secret, and so is a signature
@@ -115,7 +110,7 @@ impl<'r> Signed<'r> {
     /// The canonical request this signature covers, for debugging.
     #[must_use]
     pub fn canonical_request(&self) -> CanonicalRequest<'_> {
-        self.head.canonical(None, self.fields())
+        self.head.canonical(None, self.wire, Some(&self.additions), self.order)
     }
 
     /// The string that was signed.
@@ -138,7 +133,8 @@ impl<'r> Signed<'r> {
         sink.put(b"/");
         self.scope.each_piece(|piece| sink.put(piece));
         sink.put(b", SignedHeaders");
-        self.order.put_names(self.wire, b'=', Separator::Semicolon, sink);
+        let fields = Fields::in_order(self.wire, Some(&self.additions), &self.order);
+        fields.put_names(b'=', Separator::Semicolon, sink);
         sink.put(b", Signature=");
         sink.put(self.signature.as_hex());
     }

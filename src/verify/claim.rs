@@ -104,7 +104,7 @@ impl<'r> Claim<'r> {
     /// among them, to the one who sent them.
     #[must_use]
     pub fn canonical_request(&self) -> CanonicalRequest<'r> {
-        self.head.canonical(None, self.fields.read())
+        self.head.canonical(None, self.fields.all(), None, self.fields.order())
     }
 
     /// The signature that came along.

@@ -22,7 +22,7 @@ use core::time::Duration;
 use crate::body::{Binding, ChunkMinimum, ChunkRules};
 use crate::bytes::{self, Lanes};
 use crate::canonical::{
-    CoverageError, Covered, Dialect, Fields, Host, Kept, Parts, Path, PlusSign, Query,
+    CoverageError, Covered, Dialect, Fields, Host, Kept, Order, Parts, Path, PlusSign, Query,
     SignedHeaders, StringToSign, Token, is_plain,
 };
 use crate::chunked::Announcement;
@@ -244,7 +244,9 @@ impl<'p> Verifier<'p> {
         let mut buffer = None;
         let presented = self.presented(request, &wire, &query, &mut buffer, now)?;
         // Nearly every list names the fields that came, which are what it is then read by.
-        let listed = Fields::listed(&wire, presented.list, |name| self.must_be_covered(name));
+        let mut order = Order::EMPTY;
+        let must_sign = |name: &str| self.must_be_covered(name);
+        let listed = Fields::listed(&wire, presented.list, must_sign, &mut order);
         if listed.is_none() {
             presented.signed_headers()?;
         }
@@ -254,13 +256,9 @@ impl<'p> Verifier<'p> {
         self.check_window(presented.mechanism, timestamp, expires, now)?;
         let token = self.token(&wire, &presented)?;
         let (content, binding) = self.content(&wire, &query, presented.mechanism, body)?;
-        let selected;
-        let fields = match &listed {
+        let fields = &match listed {
             Some(fields) => fields,
-            None => {
-                selected = self.cover(&wire, host, presented.signed_headers()?)?;
-                &selected
-            }
+            None => self.cover(&wire, host, presented.signed_headers()?, &mut order)?,
         };
         if self.token_rule == SessionTokenRule::AfterSigning {
             query.leave_tokens_out();
@@ -539,12 +537,13 @@ impl<'p> Verifier<'p> {
         wire: &Wire<'r>,
         host: Host,
         signed: SignedHeaders<'r>,
+        order: &'r mut Order,
     ) -> Result<Fields<'r>, ReadError> {
         if !signed.names_host() {
             return Err(ReadError::HostNotSigned);
         }
         let must_sign = |name: &str| self.must_sign(name, signed);
-        Fields::select(wire, host, signed, must_sign).map_err(|error| match error {
+        Fields::select(wire, host, signed, must_sign, order).map_err(|error| match error {
             CoverageError::Unsigned => ReadError::HeadersNotSigned,
             CoverageError::Missing => ReadError::SignedHeaderMissing,
         })
@@ -591,8 +590,9 @@ impl<'p> Verifier<'p> {
         &'b self,
         request: &Request<'r>,
         buffer: &'b mut Option<Buffer>,
+        order: &'b mut Order,
         now: Timestamp,
-    ) -> Option<(Fields<'r>, Presented<'r, 'b>)>
+    ) -> Option<(Fields<'b>, Presented<'r, 'b>)>
     where
         'r: 'b,
     {
@@ -601,7 +601,7 @@ impl<'p> Verifier<'p> {
         let mut query = Query::new(self.plus);
         self.head(request, &wire, &mut query).ok()?;
         let authority = Target::parse(request.target).ok()?.authority;
-        let fields = Fields::collect(&wire, authority).ok()?;
+        let fields = Fields::collect(&wire, authority, order).ok()?;
         Some((fields, self.presented(request, &wire, &query, buffer, now).ok()?))
     }
 }

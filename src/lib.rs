@@ -60,7 +60,9 @@ pub use post::{
     PostField, PostPolicy, Redirect, SignedForm, SuccessAction, SuccessStatus, VerifiedForm,
 };
 pub use request::{Header, Limits, Request, RequestError};
-pub use sign::{ContentHeader, Presigned, SignError, Signed, SignedValue, Signer, SignerAt};
+pub use sign::{
+    ContentHeader, Presigned, SignError, Signed, SignedValue, Signer, SignerAt, WrittenHeaders,
+};
 pub use signature::{Signature, SigningKey};
 pub use time::{Date, Timestamp, TimestampError};
 pub use verify::{

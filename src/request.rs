@@ -134,7 +134,7 @@ impl<'a> Request<'a> {
         if self.method.len() + self.target.len() + fields > limits.head_len {
             return Err(RequestError::HeadTooLong);
         }
-        if !is_name(self.method) {
+        if !is_usual(self.method) && !is_name(self.method) {
             return Err(RequestError::MethodSyntax);
         }
         Ok(())

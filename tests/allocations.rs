@@ -152,7 +152,12 @@ fn journey(
     let target = "/photos/%e1%88%b4 +/a.jpg?versionId=3&b=%2f&a+b=c&acl";
     let request = Request { method: "PUT", target, headers: &wire };
 
-    let signed = signer.sign(&request, ContentSha256::of(body), now).expect("signed");
+    let content = ContentSha256::of(body);
+    let mut room = [0; 2048];
+    let written = signer.sign_to(&request, content, now, &mut room).expect("signed");
+    assert!(written.headers().count() >= 2);
+
+    let signed = signer.sign(&request, content, now).expect("signed");
     let added = signed.headers().map(|(name, value)| (name, Buffer::of(value)));
     let mut values: [Option<(&str, Buffer)>; 4] = [None, None, None, None];
     for (place, value) in values.iter_mut().zip(added) {
@@ -166,7 +171,9 @@ fn journey(
     verify(&Request { headers: &headers, ..request }, service, secret, token, body, now);
 
     let request = Request { headers: &wire[1..2], ..request };
-    let presigned = signer.presign(&request, Duration::from_secs(60), now).expect("presigned");
+    let life = Duration::from_secs(60);
+    assert!(signer.presign_to(&request, life, now, &mut room).is_ok());
+    let presigned = signer.presign(&request, life, now).expect("presigned");
     let target = Buffer::of(presigned.target());
     verify(&Request { target: target.as_str(), ..request }, service, secret, token, b"", now);
 }

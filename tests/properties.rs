@@ -134,10 +134,23 @@ fn sign(draft: &Draft) -> Result<Wire, SignError> {
     let signer = draft.signer();
     let wire = headers(&draft.headers);
     let request = Request { method: &draft.method, target: &target, headers: &wire };
-    let signed = signer.sign(&request, ContentSha256::of(&draft.body), now)?;
+    let content = ContentSha256::of(&draft.body);
+    let mut buffer = vec![0; 64 * 1024];
+    let written = signer.sign_to(&request, content, now, &mut buffer);
+    let signed = match signer.sign(&request, content, now) {
+        Ok(signed) => signed,
+        Err(error) => {
+            assert_eq!(written.err(), Some(error));
+            return Err(error);
+        }
+    };
     let canonical = bytes_of(&signed.canonical_request());
-    let added =
-        signed.headers().map(|(name, value)| (name.to_owned(), value.to_string().into_bytes()));
+    let added: Vec<_> = signed
+        .headers()
+        .map(|(name, value)| (name.to_owned(), value.to_string().into_bytes()))
+        .collect();
+    let owned = |(name, value): (&str, &[u8])| (name.to_owned(), value.to_vec());
+    assert!(written.expect("signed").headers().map(owned).eq(added.iter().cloned()));
     let fields = draft.headers.iter().cloned().chain(added).collect();
     Ok(Wire { fields, canonical, target: target.clone() })
 }
@@ -147,15 +160,29 @@ fn presign(draft: &Draft) -> Result<Wire, SignError> {
     let signer = draft.signer();
     let wire = headers(&draft.headers);
     let request = Request { method: &draft.method, target: &target, headers: &wire };
-    let presigned = match Dialect::of_service(draft.service) {
-        Dialect::S3 => signer.presign(&request, Duration::from_secs(600), now)?,
+    let (life, content) = (Duration::from_secs(600), ContentSha256::of(&draft.body));
+    let mut buffer = vec![0; 64 * 1024];
+    let (presigned, written) = match Dialect::of_service(draft.service) {
+        Dialect::S3 => {
+            let written = signer.presign_to(&request, life, now, &mut buffer);
+            (signer.presign(&request, life, now), written)
+        }
         Dialect::Standard => {
-            let content = ContentSha256::of(&draft.body);
-            signer.presign_with(&request, content, Duration::from_secs(600), now)?
+            let written = signer.presign_with_to(&request, content, life, now, &mut buffer);
+            (signer.presign_with(&request, content, life, now), written)
         }
     };
+    let presigned = match presigned {
+        Ok(presigned) => presigned,
+        Err(error) => {
+            assert_eq!(written.err(), Some(error));
+            return Err(error);
+        }
+    };
+    let target = presigned.target().to_string();
+    assert_eq!(written.as_deref(), Ok(target.as_bytes()));
     let canonical = bytes_of(&presigned.canonical_request());
-    Ok(Wire { target: presigned.target().to_string(), fields: draft.headers.clone(), canonical })
+    Ok(Wire { target, fields: draft.headers.clone(), canonical })
 }
 
 /// Path, query and canonical request as the verifying side sees them, if it accepts.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign::{
     AccessKeyId, ContentSha256, CredentialScope, Credentials, Header, Request, SecretKey,
-    Signature, Signed, Signer, SignerAt, SigningKey, Timestamp, Verifier,
+    Signature, Signer, SignerAt, SigningKey, Timestamp, Verifier,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -213,23 +213,19 @@ impl Buffer {
 /// Signs and writes the values of the fields to add.
 #[inline]
 pub(crate) fn sign(signer: &Signer<'_>, request: &Request<'_>, now: Timestamp, into: &mut Buffer) {
-    write(&signer.sign(request, CONTENT, now).expect("signed"), into);
+    let written = signer.sign_to(request, CONTENT, now, &mut into.bytes);
+    written.expect("signed").headers().for_each(|field| {
+        black_box(field);
+    });
 }
 
 /// The same with what a second's requests have in common kept.
 #[inline]
 pub(crate) fn sign_at(second: &SignerAt<'_, '_>, request: &Request<'_>, into: &mut Buffer) {
-    write(&second.sign(request, CONTENT).expect("signed"), into);
-}
-
-#[inline]
-fn write(signed: &Signed<'_>, into: &mut Buffer) {
-    let mut at = 0;
-    for (name, value) in signed.headers() {
-        black_box(name);
-        at += value.write_to(&mut into.bytes[at..]).expect("room").len();
-    }
-    black_box(&into.bytes[..at]);
+    let written = second.sign_to(request, CONTENT, &mut into.bytes);
+    written.expect("signed").headers().for_each(|field| {
+        black_box(field);
+    });
 }
 
 /// Signs and writes nothing.
@@ -246,8 +242,7 @@ pub(crate) fn presign(
     now: Timestamp,
     into: &mut Buffer,
 ) {
-    let presigned = signer.presign(request, EXPIRES, now).expect("presigned");
-    black_box(presigned.target().write_to(&mut into.bytes).expect("room"));
+    black_box(signer.presign_to(request, EXPIRES, now, &mut into.bytes).expect("presigned"));
 }
 
 /// Reads the claim and verifies it with a key that was kept.

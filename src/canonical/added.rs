@@ -25,17 +25,17 @@ pub(crate) struct Additions<'a> {
 /// The most digits of a length.
 const DIGITS: usize = 20;
 
-/// One of the fields that a signer adds.
+/// One of the fields that a signer adds, in the order of their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Added {
     ContentEncoding,
-    DecodedLength,
-    Trailer,
-    Date,
     ContentSha256,
-    SecurityToken,
+    Date,
+    DecodedLength,
     S3SessionToken,
+    SecurityToken,
+    Trailer,
 }
 
 impl Added {
@@ -43,13 +43,35 @@ impl Added {
 
     const ALL: [Self; 7] = [
         Self::ContentEncoding,
-        Self::DecodedLength,
-        Self::Trailer,
-        Self::Date,
         Self::ContentSha256,
-        Self::SecurityToken,
+        Self::Date,
+        Self::DecodedLength,
         Self::S3SessionToken,
+        Self::SecurityToken,
+        Self::Trailer,
     ];
+
+    /// What each is sorted by, of those in `ALL`.
+    const KEYS: [u128; Self::COUNT] = {
+        let mut keys = [0; Self::COUNT];
+        let mut nth = 0;
+        while nth < keys.len() {
+            let name = Self::ALL[nth].name().as_bytes();
+            let mut at = 0;
+            while at < size_of::<u128>() {
+                keys[nth] = keys[nth] << 8 | if at < name.len() { name[at] as u128 } else { 0 };
+                at += 1;
+            }
+            nth += 1;
+        }
+        keys
+    };
+
+    /// The first bytes of the name, as [`bytes::long_lower_key`](crate::bytes::long_lower_key).
+    #[inline(always)]
+    pub(super) const fn key(self) -> u128 {
+        Self::KEYS[self as usize]
+    }
 
     /// The field with an index behind those of a request's fields, of which there are `fields`.
     #[inline(always)]

@@ -146,6 +146,12 @@ impl<'a> Fields<'a> {
         Self { wire, added, order, canonical: 0, list: None }
     }
 
+    /// The same, with the list of their names as it has been written.
+    #[inline(always)]
+    pub(crate) const fn with_list(self, list: &'a [u8]) -> Self {
+        Self { list: Some(list), ..self }
+    }
+
     /// The fields that a list names, in its order. `None` says nothing of the list; but if there are
     /// fields, it is sorted and unique, names `host`, and leaves no field out that `must_sign`.
     ///
@@ -409,21 +415,20 @@ impl Order {
         separator: Separator,
         sink: &mut impl Sink,
     ) {
-        let mut before = None;
+        let (mut lead, mut before) = (lead, None);
         for index in self.indices.as_slice() {
             let name = name_of(wire, *index);
-            if self.is_repetition(before, name) {
+            if self.repeats && self.is_repetition(before.replace(name), name) {
                 continue;
             }
-            match (before, separator) {
-                (None, _) => sink.put_led_lower(lead, name.as_bytes()),
-                (Some(_), Separator::Semicolon) => sink.put_led_lower(b';', name.as_bytes()),
-                (Some(_), Separator::Escaped) => {
+            match (separator, lead) {
+                (Separator::Escaped, b';') => {
                     sink.put(b"%3B");
                     sink.put_lower(name.as_bytes());
                 }
+                _ => sink.put_led_lower(lead, name.as_bytes()),
             }
-            before = Some(name);
+            lead = b';';
         }
     }
 
@@ -435,29 +440,37 @@ impl Order {
         picked: impl Fn(&Header<'_>) -> bool,
         added: Option<&Additions<'_>>,
     ) {
-        /// The bits of a key that are the index; those above it are the first fifteen bytes.
-        const INDEX: u128 = 0xff;
         let mut keys = Bounded::<u128, N>::filled_with(0);
-        // There is room: it is that of all fields.
+        self.clear();
+        let (mut before, mut in_order) = (0, true);
+        let mut add = |key: u128, index: usize| {
+            let key = key & !INDEX | index as u128;
+            // Those that begin alike are in no order yet.
+            in_order &= before | INDEX < key;
+            before = key;
+            // There is room: it is that of all fields.
+            let _ = (keys.push(key), self.indices.push(index as u8));
+        };
         for (index, header) in wire.iter().enumerate() {
             if picked(header) {
-                let key = bytes::long_lower_key(canonical_name(header.name).as_bytes());
-                let _ = keys.push(key & !INDEX | index as u128);
+                add(bytes::long_lower_key(canonical_name(header.name).as_bytes()), index);
             }
         }
         if let Some(additions) = added {
             for added in additions.iter() {
-                let key = bytes::long_lower_key(added.name().as_bytes());
-                let _ = keys.push(key & !INDEX | (wire.len() + added as usize) as u128);
+                add(added.key(), wire.len() + added as usize);
             }
         }
-        let keys = keys.as_mut_slice();
-        let name = |key: &u128| name_of(wire, (key & INDEX) as u8);
-        let mut repeats = false;
-        if keys.iter().zip(keys.iter().skip(1)).any(|(a, b)| a >= b) {
-            keys.sort_unstable();
+        if !in_order {
+            self.sort_keys(wire, keys.as_mut_slice());
         }
+    }
+
+    /// Takes the order of keys that are not sorted.
+    fn sort_keys(&mut self, wire: &[Header<'_>], keys: &mut [u128]) {
+        keys.sort_unstable();
         // Those that begin alike are told apart by the rest.
+        let name = |key: &u128| name_of(wire, (key & INDEX) as u8);
         let alike = |a: &u128, b: &u128| a & !INDEX == b & !INDEX;
         if keys.windows(2).any(|pair| matches!(pair, [a, b] if alike(a, b))) {
             let order = |a: &u128, b: &u128| {
@@ -468,15 +481,16 @@ impl Order {
             };
             keys.sort_unstable_by(order);
             let same = |a: &u128, b: &u128| alike(a, b) && compare_names(name(a), name(b)).is_eq();
-            repeats = keys.windows(2).any(|pair| matches!(pair, [a, b] if same(a, b)));
+            self.repeats = keys.windows(2).any(|pair| matches!(pair, [a, b] if same(a, b)));
         }
-        self.indices.clear();
-        for key in keys {
-            let _ = self.indices.push((*key & INDEX) as u8);
+        for (index, key) in self.indices.as_mut_slice().iter_mut().zip(keys) {
+            *index = (*key & INDEX) as u8;
         }
-        self.repeats = repeats;
     }
 }
+
+/// The bits of a field's key that are its index; those above are the first fifteen bytes of its name.
+const INDEX: u128 = 0xff;
 
 /// As many fields as most requests have, with those that are added.
 const FEW: usize = 32;

@@ -21,7 +21,7 @@ use core::fmt;
 
 use crate::bytes;
 use crate::content::ContentSha256;
-use crate::credential::CredentialScope;
+use crate::credential::{CredentialScope, CredentialText};
 use crate::crypto::{DIGEST_LEN, Gathering, Opened, digest_to_hex};
 use crate::request::Header;
 use crate::signature::{Signature, SigningKey};
@@ -90,7 +90,7 @@ pub(crate) trait Sink {
 
 /// Canonical bytes on their way into the hash: enough of them are gathered that the hash is kept
 /// busy with one part while the next is written.
-type Hashing = Gathering<8>;
+pub(crate) type Hashing = Gathering<8>;
 
 impl<const BLOCKS: usize> Sink for Gathering<BLOCKS> {
     #[inline(always)]
@@ -202,8 +202,19 @@ impl<'b> Filled<'b> {
     }
 
     /// The part that was filled, if everything had room.
+    #[inline(always)]
     pub(crate) fn finish(self) -> Option<&'b mut [u8]> {
         self.buffer.get_mut(..self.len).filter(|_| self.fits)
+    }
+
+    /// As much as stands there now, if everything had room.
+    #[inline(always)]
+    pub(crate) fn written(&self) -> Option<&[u8]> {
+        self.buffer.get(..self.len).filter(|_| self.fits)
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     #[inline(always)]
@@ -300,7 +311,7 @@ impl<F: FnMut(&[u8])> Sink for Pieces<F> {
 pub struct CanonicalRequest<'a> {
     head: Kept<'a>,
     query: Query<'a>,
-    authentication: Option<&'a Authentication<'a>>,
+    authentication: Option<Authentication<'a>>,
     wire: &'a [Header<'a>],
     added: Option<&'a Additions<'a>>,
     order: Order,
@@ -332,7 +343,7 @@ impl<'a> Kept<'a> {
     /// The canonical request, for whoever wants to see it.
     pub(crate) fn canonical(
         self,
-        authentication: Option<&'a Authentication<'a>>,
+        authentication: Option<Authentication<'a>>,
         wire: &'a [Header<'a>],
         added: Option<&'a Additions<'a>>,
         order: Order,
@@ -344,6 +355,13 @@ impl<'a> Kept<'a> {
 
 impl Parts<'_> {
     fn put(&self, sink: &mut impl Sink) {
+        self.put_to_names(sink);
+        self.put_names_to_end(sink);
+    }
+
+    /// Puts all before the list of names.
+    #[inline(always)]
+    fn put_to_names(&self, sink: &mut impl Sink) {
         sink.put_ended(self.method.as_bytes(), b'\n');
         self.path.put_ended(b'\n', sink);
         sink.advance();
@@ -351,6 +369,12 @@ impl Parts<'_> {
         sink.put(b"\n");
         sink.advance();
         self.fields.put_lines(sink);
+        sink.advance();
+    }
+
+    /// Puts the rest.
+    #[inline(always)]
+    fn put_names_to_end(&self, sink: &mut impl Sink) {
         // The line before is empty.
         self.fields.put_names(b'\n', Separator::Semicolon, sink);
         sink.put(b"\n");
@@ -362,6 +386,20 @@ impl Parts<'_> {
         self.put(&mut hash);
         hash.finish_in_place()
     }
+
+    /// Begins the hash, for fields whose list of names is to be written while it is worked on.
+    #[inline(always)]
+    pub(crate) fn hash_to_names(&self, hash: &mut Hashing) {
+        self.put_to_names(hash);
+    }
+
+    /// Ends a hash that has been begun; `list` are the names.
+    #[inline(always)]
+    pub(crate) fn hash_rest(&self, hash: &mut Hashing, list: &[u8]) -> [u8; DIGEST_LEN] {
+        let fields = &self.fields.with_list(list);
+        Parts { fields, ..*self }.put_names_to_end(hash);
+        hash.finish_in_place()
+    }
 }
 
 impl CanonicalRequest<'_> {
@@ -371,9 +409,10 @@ impl CanonicalRequest<'_> {
     }
 
     fn put(&self, sink: &mut impl Sink) {
-        let Self { head: Kept { method, path, content, .. }, query, authentication, .. } = *self;
+        let Self { head: Kept { method, path, content, .. }, query, authentication, .. } = self;
+        let authentication = authentication.as_ref();
         let fields = &Fields::in_order(self.wire, self.added, &self.order);
-        Parts { method, path, query: &query, authentication, fields, content }.put(sink);
+        Parts { method, path: *path, query, authentication, fields, content: *content }.put(sink);
     }
 }
 
@@ -408,23 +447,24 @@ impl StringToSign<'_> {
     }
 
     fn put(&self, sink: &mut impl Sink) {
-        put_head(&self.timestamp, &self.scope, sink);
+        put_head(&self.timestamp, |sink| self.scope.each_piece(|piece| sink.put(piece)), sink);
         sink.put(&digest_to_hex(&self.hash));
     }
 
     /// The signature of this string.
     #[inline]
     pub(crate) fn signature(&self, key: &SigningKey) -> Signature {
-        Begun::new(key, &self.timestamp, &self.scope).signature(key, &self.hash)
+        let put_scope = |sink: &mut _| self.scope.each_piece(|piece| Sink::put(sink, piece));
+        Begun::new(key, &self.timestamp, put_scope).signature(key, &self.hash)
     }
 }
 
 /// Puts all of a string to sign that does not depend on the request.
 #[inline(always)]
-fn put_head(timestamp: &Timestamp, scope: &CredentialScope<'_>, sink: &mut impl Sink) {
+fn put_head<S: Sink>(timestamp: &Timestamp, put_scope: impl FnOnce(&mut S), sink: &mut S) {
     sink.put_ended(ALGORITHM.as_bytes(), b'\n');
     sink.put_ended(timestamp.as_bytes(), b'\n');
-    scope.each_piece(|piece| sink.put(piece));
+    put_scope(sink);
     sink.put(b"\n");
 }
 
@@ -435,15 +475,25 @@ pub(crate) struct Begun(Opened);
 
 impl Begun {
     #[inline(always)]
-    pub(crate) fn new(
+    fn new(
         key: &SigningKey,
         timestamp: &Timestamp,
-        scope: &CredentialScope<'_>,
+        put_scope: impl FnOnce(&mut Gathering<2>),
     ) -> Self {
-        let mut message = key.start::<2>();
-        put_head(timestamp, scope, &mut message);
+        let mut message = key.start();
+        put_head(timestamp, put_scope, &mut message);
         // Nothing waits for this block: it is worked on while the request is read.
         Self(message.open())
+    }
+
+    /// The same for a scope that is written already.
+    #[inline(always)]
+    pub(crate) fn of_text(
+        key: &SigningKey,
+        timestamp: &Timestamp,
+        credential: &CredentialText,
+    ) -> Self {
+        Self::new(key, timestamp, |sink| sink.put(credential.scope()))
     }
 
     /// The signature under the key that this was begun with.

@@ -476,8 +476,7 @@ impl<'a> Query<'a> {
         match authentication {
             None if self.canonical && !self.tokens_left_out => self.put_canonical(sink),
             Some(authentication) if self.raw.is_empty() => {
-                let names = authentication.sorted();
-                authentication.put_each(names, fields, sink);
+                authentication.put_sorted(fields, sink);
             }
             _ => self.put_sorted(authentication, fields, sink),
         }
@@ -790,12 +789,14 @@ impl Token {
 /// What presigning adds to a query, but for the signature.
 #[derive(Clone, Copy)]
 pub(crate) struct Authentication<'a> {
-    pub(crate) access_key_id: AccessKeyId,
+    pub(crate) access_key_id: &'a AccessKeyId,
     pub(crate) scope: CredentialScope<'a>,
     pub(crate) timestamp: Timestamp,
     pub(crate) expires: u32,
     /// The token, if it is signed.
     pub(crate) token: Option<(Token, &'a str)>,
+    /// All of it, if it has been written into a URL.
+    pub(crate) written: Option<&'a [u8]>,
 }
 
 impl Authentication<'_> {
@@ -816,6 +817,16 @@ impl Authentication<'_> {
     /// Puts the parameters as they stand in a URL, without the signature.
     pub(crate) fn put_all(&self, fields: &Fields<'_>, sink: &mut impl Sink) {
         self.put_each(self.written(), fields, sink);
+    }
+
+    /// Puts the parameters in canonical order.
+    #[inline(always)]
+    fn put_sorted(&self, fields: &Fields<'_>, sink: &mut impl Sink) {
+        match self.written {
+            // A token stands behind the others in a URL, and before the last in canonical order.
+            Some(written) if self.token.is_none() => sink.put(written),
+            _ => self.put_each(self.sorted(), fields, sink),
+        }
     }
 
     #[inline(always)]

@@ -625,14 +625,14 @@ mod tests {
     #[test]
     fn lengths_are_known_beforehand() {
         let now = Timestamp::parse("20130524T000000Z").expect("a time");
-        let long = "x".repeat(200);
+        let (long, region) = ("x".repeat(200), "r".repeat(64));
         for (service, token) in [("s3", None), ("s3", Some("t0ken")), ("s3express", Some("t"))] {
             let credentials = Credentials {
                 access_key_id: AccessKeyId::new(&long[..128]).expect("a name"),
                 secret_key: SecretKey::new("secret").expect("a secret"),
                 session_token: token.map(|token| SessionToken::new(token).expect("a token")),
             };
-            let scope = CredentialScope { date: now.date(), region: &long, service };
+            let scope = CredentialScope { date: now.date(), region: &region, service };
             let signer = Signer::new(&credentials, scope).expect("a scope");
             let few = PostPolicy::new("b").starts_with(PostField::Key, "");
             let many = PostPolicy::new("bucket")

@@ -3,8 +3,9 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::{ContentHeader, Presigned, SignError, Signed, Signer};
-use crate::canonical::{Begun, Dialect, PlusSign, Query};
+use super::presigned::presign_to;
+use super::{ContentHeader, Presigned, Reading, SignError, Signed, Signer, WrittenHeaders};
+use crate::canonical::{Additions, Authentication, Begun, Dialect};
 use crate::chain::Chain;
 use crate::chunked::{ChunkSigner, Framing};
 use crate::content::ContentSha256;
@@ -36,17 +37,27 @@ impl<'a> SignerAt<'_, 'a> {
     where
         'a: 'r,
     {
-        let mut query = Query::new(PlusSign::Space);
-        let reading = self.signer.read(request, &mut query)?;
-        if reading.wire.first(Known::AmzContentSha256).is_some() {
-            return Err(SignError::ReservedField);
-        }
-        if !matches!(content, ContentSha256::Digest(_) | ContentSha256::UnsignedPayload) {
-            return Err(SignError::StreamingUnsupported);
-        }
-        let announced = self.signer.content_header == ContentHeader::Send
-            || content == ContentSha256::UnsignedPayload;
-        Signed::new(self, &reading, content, announced, None)
+        self.signer.read(request, |reading| {
+            let additions = self.additions_to_whole(reading, content)?;
+            Signed::new(self, reading, content, additions)
+        })
+    }
+
+    /// As [`Signer::sign_to`].
+    ///
+    /// # Errors
+    /// [`SignError`].
+    #[inline(always)]
+    pub fn sign_to<'b>(
+        &self,
+        request: &Request<'_>,
+        content: ContentSha256,
+        buffer: &'b mut [u8],
+    ) -> Result<WrittenHeaders<'b>, SignError> {
+        self.signer.read(request, |reading| {
+            let additions = self.additions_to_whole(reading, content)?;
+            WrittenHeaders::new(self, reading, content, &additions, buffer)
+        })
     }
 
     /// As [`Signer::sign_stream`].
@@ -61,25 +72,25 @@ impl<'a> SignerAt<'_, 'a> {
     where
         'a: 'r,
     {
-        let mut query = Query::new(PlusSign::Space);
-        let reading = self.signer.read(request, &mut query)?;
-        if reading.wire.first(Known::AmzContentSha256).is_some() {
-            return Err(SignError::ReservedField);
-        }
-        let streams = matches!(
-            framing.content,
-            ContentSha256::StreamingSigned
-                | ContentSha256::StreamingSignedTrailer
-                | ContentSha256::StreamingUnsignedTrailer
-        );
-        let scope = &self.signer.scope;
-        if !streams || self.signer.dialect != Dialect::S3 {
-            return Err(SignError::StreamingUnsupported);
-        }
-        let announced = framing.announced().ok_or(SignError::Trailers)?;
-        let signed = Signed::new(self, &reading, framing.content, true, Some(*framing))?;
-        let chain = Chain::new(self.signer.key.clone(), self.now, scope, signed.signature());
-        Ok((signed, ChunkSigner::new(framing, announced, chain)))
+        self.signer.read(request, |reading| {
+            let streams = matches!(
+                framing.content,
+                ContentSha256::StreamingSigned
+                    | ContentSha256::StreamingSignedTrailer
+                    | ContentSha256::StreamingUnsignedTrailer
+            );
+            let scope = &self.signer.scope;
+            if !streams || self.signer.dialect != Dialect::S3 {
+                return Err(SignError::StreamingUnsupported);
+            }
+            let announced = framing.announced().ok_or(SignError::Trailers)?;
+            let Framing { content, decoded_len, trailers } = *framing;
+            let additions = self.additions(reading, content)?.with_content();
+            let additions = additions.with_stream(decoded_len, trailers);
+            let signed = Signed::new(self, reading, content, additions)?;
+            let chain = Chain::new(self.signer.key.clone(), self.now, scope, signed.signature());
+            Ok((signed, ChunkSigner::new(framing, announced, chain)))
+        })
     }
 
     /// As [`Signer::presign`].
@@ -95,7 +106,27 @@ impl<'a> SignerAt<'_, 'a> {
     where
         'a: 'r,
     {
-        self.presign_some(request, None, expires)
+        self.signer.read(request, |reading| {
+            let (content, expires) = self.terms(reading, None, expires)?;
+            Presigned::new(self, reading, content, expires)
+        })
+    }
+
+    /// As [`Signer::presign_to`].
+    ///
+    /// # Errors
+    /// [`SignError`].
+    #[inline(always)]
+    pub fn presign_to<'b>(
+        &self,
+        request: &Request<'_>,
+        expires: Duration,
+        buffer: &'b mut [u8],
+    ) -> Result<&'b mut [u8], SignError> {
+        self.signer.read(request, |reading| {
+            let (content, expires) = self.terms(reading, None, expires)?;
+            presign_to(self, reading, content, expires, buffer)
+        })
     }
 
     /// As [`Signer::presign_with`].
@@ -112,21 +143,86 @@ impl<'a> SignerAt<'_, 'a> {
     where
         'a: 'r,
     {
-        self.presign_some(request, Some(content), expires)
+        self.signer.read(request, |reading| {
+            let (content, expires) = self.terms(reading, Some(content), expires)?;
+            Presigned::new(self, reading, content, expires)
+        })
     }
 
+    /// As [`Signer::presign_with_to`].
+    ///
+    /// # Errors
+    /// [`SignError`].
     #[inline]
-    fn presign_some<'r>(
+    pub fn presign_with_to<'b>(
         &self,
-        request: &Request<'r>,
+        request: &Request<'_>,
+        content: ContentSha256,
+        expires: Duration,
+        buffer: &'b mut [u8],
+    ) -> Result<&'b mut [u8], SignError> {
+        self.signer.read(request, |reading| {
+            let (content, expires) = self.terms(reading, Some(content), expires)?;
+            presign_to(self, reading, content, expires, buffer)
+        })
+    }
+
+    /// What is added to every request that is signed in its header.
+    #[inline(always)]
+    fn additions(
+        &self,
+        reading: &Reading<'_, '_>,
+        content: ContentSha256,
+    ) -> Result<Additions<'a>, SignError> {
+        if reading.wire.first(Known::AmzContentSha256).is_some() {
+            return Err(SignError::ReservedField);
+        }
+        let additions = Additions::at(self.now, content);
+        Ok(match self.signer.token_parts() {
+            (Some((token, text)), _) => additions.with_token(token, text),
+            (None, _) => additions,
+        })
+    }
+
+    /// What is added to one with a body that is not streamed.
+    #[inline(always)]
+    fn additions_to_whole(
+        &self,
+        reading: &Reading<'_, '_>,
+        content: ContentSha256,
+    ) -> Result<Additions<'a>, SignError> {
+        let additions = self.additions(reading, content)?;
+        if !matches!(content, ContentSha256::Digest(_) | ContentSha256::UnsignedPayload) {
+            return Err(SignError::StreamingUnsupported);
+        }
+        let announced = self.signer.content_header == ContentHeader::Send
+            || content == ContentSha256::UnsignedPayload;
+        Ok(if announced { additions.with_content() } else { additions })
+    }
+
+    /// What is added to the query of a presigned URL.
+    #[inline(always)]
+    pub(super) fn authentication(&self, expires: u32) -> Authentication<'_> {
+        let Self { signer, now, .. } = self;
+        let (token, _) = signer.token_parts();
+        Authentication {
+            access_key_id: &signer.access_key_id,
+            scope: signer.scope,
+            timestamp: *now,
+            expires,
+            token,
+            written: None,
+        }
+    }
+
+    /// Which content a presigned URL covers, and how many seconds it lives.
+    #[inline(always)]
+    fn terms(
+        &self,
+        reading: &Reading<'_, '_>,
         content: Option<ContentSha256>,
         expires: Duration,
-    ) -> Result<Presigned<'r>, SignError>
-    where
-        'a: 'r,
-    {
-        let mut query = Query::new(PlusSign::Space);
-        let reading = self.signer.read(request, &mut query)?;
+    ) -> Result<(ContentSha256, u32), SignError> {
         if reading.query.names_content() {
             return Err(SignError::ReservedParameter);
         }
@@ -150,8 +246,7 @@ impl<'a> SignerAt<'_, 'a> {
         }
         let whole = expires.subsec_nanos() == 0 && (1..=MAX_EXPIRES).contains(&expires.as_secs());
         let expires = u32::try_from(expires.as_secs()).ok().filter(|_| whole);
-        let expires = expires.ok_or(SignError::ExpiresRange)?;
-        Presigned::new(self, &reading, content, expires)
+        Ok((content, expires.ok_or(SignError::ExpiresRange)?))
     }
 }
 

@@ -10,20 +10,22 @@ mod at;
 mod presigned;
 mod signed;
 mod value;
+mod written;
 
 use core::fmt;
 use core::time::Duration;
 
 use crate::bytes;
 use crate::canonical::{
-    Additions, Authentication, Begun, Dialect, Fields, Kept, Order, Parts, Path, Query, Token,
+    Additions, Authentication, Begun, Dialect, Fields, Kept, Order, Parts, Path, PlusSign, Query,
+    Token, is_plain,
 };
 use crate::chunked::{ChunkSigner, Framing};
 use crate::content::ContentSha256;
 use crate::credential::{
-    AccessKeyId, CredentialError, CredentialScope, Credentials, SessionToken, SessionTokenRule,
+    AccessKeyId, CredentialError, CredentialScope, CredentialText, Credentials, SessionToken,
+    SessionTokenRule,
 };
-use crate::crypto::DIGEST_LEN;
 use crate::request::{Known, Limits, Request, RequestError, Target, Wire};
 use crate::signature::SigningKey;
 use crate::time::Timestamp;
@@ -32,6 +34,7 @@ pub use at::SignerAt;
 pub use presigned::Presigned;
 pub use signed::Signed;
 pub use value::SignedValue;
+pub use written::WrittenHeaders;
 
 /// Whether a field is never signed, because proxies and HTTP stacks change, add or drop it.
 ///
@@ -114,6 +117,8 @@ pub struct Signer<'a> {
     pub(crate) access_key_id: AccessKeyId,
     pub(crate) key: SigningKey,
     pub(crate) scope: CredentialScope<'a>,
+    /// The two, as they are written.
+    credential: CredentialText,
     pub(crate) token: Option<SessionToken<'a>>,
     token_rule: SessionTokenRule,
     /// That of the service, which is asked for often.
@@ -160,14 +165,16 @@ pub enum SignError {
     StreamingUnsupported,
     /// The trailers have names that cannot be trailers, or the mode has none.
     Trailers,
+    /// The caller's buffer has no room for what is to be written.
+    BufferTooSmall,
 }
 
 impl<'a> Signer<'a> {
     /// A signer for one credential and one scope; the key is derived once, here.
     ///
     /// # Errors
-    /// [`SignError::Credential`] if region or service is empty or has a character that cannot stand
-    /// in a scope.
+    /// [`SignError::Credential`] if region or service is empty, longer than 64 bytes, or has a
+    /// character that cannot stand in a scope.
     pub fn new(
         credentials: &Credentials<'a>,
         scope: CredentialScope<'a>,
@@ -187,11 +194,14 @@ impl<'a> Signer<'a> {
         scope: CredentialScope<'a>,
     ) -> Result<Self, SignError> {
         scope.check().map_err(SignError::Credential)?;
+        let credential =
+            CredentialText::new(&access_key_id, &scope).map_err(SignError::Credential)?;
         let dialect = Dialect::of_service(scope.service);
         Ok(Self {
             access_key_id,
             key,
             scope,
+            credential,
             token: session_token,
             token_rule: SessionTokenRule::of_service(scope.service),
             dialect,
@@ -244,10 +254,19 @@ impl<'a> Signer<'a> {
     /// [`SignError::ScopeDate`].
     #[inline(always)]
     pub fn at(&self, now: Timestamp) -> Result<SignerAt<'_, 'a>, SignError> {
-        if now.date() != self.scope.date {
-            return Err(SignError::ScopeDate);
-        }
-        Ok(SignerAt { signer: self, now, begun: Begun::new(&self.key, &now, &self.scope) })
+        self.check_day(now)?;
+        Ok(self.begin(now))
+    }
+
+    #[inline(always)]
+    fn check_day(&self, now: Timestamp) -> Result<(), SignError> {
+        if now.date() == self.scope.date { Ok(()) } else { Err(SignError::ScopeDate) }
+    }
+
+    /// For a time of the right day.
+    #[inline(always)]
+    fn begin(&self, now: Timestamp) -> SignerAt<'_, 'a> {
+        SignerAt { signer: self, now, begun: Begun::of_text(&self.key, &now, &self.credential) }
     }
 
     /// Signs a whole request; the result says which fields to add.
@@ -264,7 +283,29 @@ impl<'a> Signer<'a> {
     where
         'a: 'r,
     {
-        self.at(now)?.sign(request, content)
+        self.check_day(now)?;
+        self.begin(now).sign(request, content)
+    }
+
+    /// Signs a whole request and writes the values of the fields to add into `buffer`: the fastest
+    /// way to sign. [`sign`](Self::sign) gives the same values, written on demand, and shows what was
+    /// signed.
+    ///
+    /// They take about 400 bytes, and the names of the signed fields, the session token and the
+    /// access key id as they are long. After an error the buffer holds nothing of use.
+    ///
+    /// # Errors
+    /// [`SignError`], with [`SignError::BufferTooSmall`] among them.
+    #[inline]
+    pub fn sign_to<'b>(
+        &self,
+        request: &Request<'_>,
+        content: ContentSha256,
+        now: Timestamp,
+        buffer: &'b mut [u8],
+    ) -> Result<WrittenHeaders<'b>, SignError> {
+        self.check_day(now)?;
+        self.begin(now).sign_to(request, content, buffer)
     }
 
     /// Signs the head of a streamed upload and hands over the chain for its body.
@@ -303,7 +344,8 @@ impl<'a> Signer<'a> {
     where
         'a: 'r,
     {
-        self.at(now)?.sign_stream(request, framing)
+        self.check_day(now)?;
+        self.begin(now).sign_stream(request, framing)
     }
 
     /// Signs a URL that stands alone until it expires. For S3 the body stays uncovered, unless the
@@ -335,7 +377,8 @@ impl<'a> Signer<'a> {
     where
         'a: 'r,
     {
-        self.at(now)?.presign(request, expires)
+        self.check_day(now)?;
+        self.begin(now).presign(request, expires)
     }
 
     /// As [`presign`](Self::presign), for a body that is known. S3 must be told of a digest by the
@@ -354,16 +397,69 @@ impl<'a> Signer<'a> {
     where
         'a: 'r,
     {
-        self.at(now)?.presign_with(request, content, expires)
+        self.check_day(now)?;
+        self.begin(now).presign_with(request, content, expires)
     }
 
-    /// What holds for every request: readable, not signed yet.
+    /// As [`presign`](Self::presign), and writes the target to request to the front of `buffer`: the
+    /// fastest way to a URL.
+    ///
+    /// The target is as long as the one that was given, and some 300 bytes more; the names of the
+    /// signed fields, the session token and the access key id come on top as they are long, escaped.
+    /// After an error the buffer holds nothing of use.
+    ///
+    /// ```
+    /// # use countersign::*;
+    /// # use core::time::Duration;
+    /// # fn presign(signer: &Signer<'_>, now: Timestamp) -> Result<(), SignError> {
+    /// let headers = [Header { name: "host", value: b"examplebucket.s3.amazonaws.com" }];
+    /// let request = Request { method: "GET", target: "/test.txt", headers: &headers };
+    /// let mut buffer = [0; 2048];
+    /// let target = signer.presign_to(&request, Duration::from_secs(600), now, &mut buffer)?;
+    /// assert!(target.starts_with(b"/test.txt?X-Amz-Algorithm="));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SignError`], with [`SignError::BufferTooSmall`] among them.
+    #[inline]
+    pub fn presign_to<'b>(
+        &self,
+        request: &Request<'_>,
+        expires: Duration,
+        now: Timestamp,
+        buffer: &'b mut [u8],
+    ) -> Result<&'b mut [u8], SignError> {
+        self.check_day(now)?;
+        self.begin(now).presign_to(request, expires, buffer)
+    }
+
+    /// As [`presign_to`](Self::presign_to), for a body that is known, as with
+    /// [`presign_with`](Self::presign_with).
+    ///
+    /// # Errors
+    /// [`SignError`], with [`SignError::BufferTooSmall`] among them.
+    #[inline]
+    pub fn presign_with_to<'b>(
+        &self,
+        request: &Request<'_>,
+        content: ContentSha256,
+        expires: Duration,
+        now: Timestamp,
+        buffer: &'b mut [u8],
+    ) -> Result<&'b mut [u8], SignError> {
+        self.check_day(now)?;
+        self.begin(now).presign_with_to(request, content, expires, buffer)
+    }
+
+    /// Checks what holds for every request, readable and not signed yet, and signs what was read:
+    /// by `sign`, so that nothing of it is moved.
     #[inline(always)]
-    fn read<'q, 'r>(
+    fn read<'r, T>(
         &self,
         request: &Request<'r>,
-        query: &'q mut Query<'r>,
-    ) -> Result<Reading<'q, 'r>, SignError> {
+        sign: impl FnOnce(&Reading<'_, 'r>) -> Result<T, SignError>,
+    ) -> Result<T, SignError> {
         request.check(&self.limits)?;
         let wire = request.look();
         if !wire.has_no(&RESERVED) {
@@ -371,13 +467,15 @@ impl<'a> Signer<'a> {
         }
         let target = Target::parse(request.target)?;
         let path = Path::parse(target.path, self.dialect)?;
+        let mut query = Query::new(PlusSign::Space);
         query.read(target.query, &self.limits)?;
         let signed =
             query.may_authenticate() && query.authentication(query.parameters()).next().is_some();
         if signed || query.is_version_2() {
             return Err(SignError::ReservedParameter);
         }
-        Ok(Reading { request: *request, path, query, wire, authority: target.authority })
+        let (query, wire) = (&query, &wire);
+        sign(&Reading { request, path, query, wire, authority: target.authority })
     }
 
     /// The token as it is sent: signed, or added after signing.
@@ -397,15 +495,45 @@ type SentToken<'a> = Option<(Token, &'a str)>;
 
 /// A request that has been read, and what was found on the way.
 struct Reading<'q, 'r> {
-    request: Request<'r>,
+    request: &'q Request<'r>,
     path: Path<'r>,
     query: &'q Query<'r>,
-    wire: Wire<'r>,
+    wire: &'q Wire<'r>,
     /// The authority of an absolute target.
     authority: Option<&'r str>,
 }
 
 impl<'r> Reading<'_, 'r> {
+    /// The fields to sign, with those that will be added; their names can stand in a list.
+    #[inline(always)]
+    fn fields_to_list<'s>(
+        &self,
+        added: &'s Additions<'s>,
+        order: &'s mut Order,
+    ) -> Result<Fields<'s>, SignError>
+    where
+        'r: 's,
+    {
+        let fields = self.fields(Some(added), order)?;
+        if !self.wire.usual_names && fields.names().any(|name| name.contains('%')) {
+            return Err(SignError::FieldName);
+        }
+        Ok(fields)
+    }
+
+    /// The fields to sign; their names can stand in a list in a query.
+    #[inline(always)]
+    fn fields_to_escape<'s>(&self, order: &'s mut Order) -> Result<Fields<'s>, SignError>
+    where
+        'r: 's,
+    {
+        let fields = self.fields(None, order)?;
+        if !self.wire.usual_names && !fields.names().all(is_plain) {
+            return Err(SignError::FieldName);
+        }
+        Ok(fields)
+    }
+
     /// The fields to sign, with those that will be added, in canonical order.
     #[inline(always)]
     fn fields<'s>(
@@ -417,19 +545,19 @@ impl<'r> Reading<'_, 'r> {
         'r: 's,
     {
         let is_signed = |name: &str| !is_never_signed(name);
-        Fields::collect_some(&self.wire, self.authority, is_signed, added, order)
+        Fields::collect_some(self.wire, self.authority, is_signed, added, order)
     }
 
-    /// The hash of the canonical request, when the fields are settled.
+    /// The canonical request, when the fields are settled.
     #[inline(always)]
-    fn hash(
-        &self,
-        fields: &Fields<'_>,
-        authentication: Option<&Authentication<'_>>,
+    fn parts<'s>(
+        &'s self,
+        fields: &'s Fields<'s>,
+        authentication: Option<&'s Authentication<'s>>,
         content: ContentSha256,
-    ) -> [u8; DIGEST_LEN] {
+    ) -> Parts<'s> {
         let Self { request: Request { method, .. }, path, query, .. } = self;
-        Parts { method, path: *path, query, authentication, fields, content }.hash()
+        Parts { method, path: *path, query, authentication, fields, content }
     }
 
     /// What is kept to show the canonical request.
@@ -480,6 +608,7 @@ impl fmt::Display for SignError {
             Self::ContentConflict => f.write_str("the request announces another content"),
             Self::StreamingUnsupported => f.write_str("a streamed body cannot be signed like this"),
             Self::Trailers => f.write_str("these trailers cannot follow the body"),
+            Self::BufferTooSmall => f.write_str("the buffer has no room for the signature"),
         }
     }
 }

@@ -3,13 +3,14 @@
 use core::fmt;
 
 use super::value::Value;
-use super::{Reading, SignError, SignedValue, SignerAt};
+use super::{Reading, SentToken, SignError, SignedValue, SignerAt};
 use crate::bytes;
 use crate::canonical::{
-    Authentication, AuthenticationName, CanonicalRequest, Fields, Kept, Order, Sink, StringToSign,
-    Token, is_plain, put_parameter,
+    Authentication, AuthenticationName, CanonicalRequest, Fields, Filled, Kept, Order, Sink,
+    StringToSign, put_parameter,
 };
 use crate::content::ContentSha256;
+use crate::credential::{AccessKeyId, CredentialScope};
 use crate::crypto::DIGEST_LEN;
 use crate::request::Request;
 use crate::signature::Signature;
@@ -22,9 +23,12 @@ pub struct Presigned<'r> {
     head: Kept<'r>,
     request: Request<'r>,
     order: Order,
-    authentication: Authentication<'r>,
-    /// A token that is added after signing.
-    late_token: Option<(Token, &'r str)>,
+    access_key_id: AccessKeyId,
+    scope: CredentialScope<'r>,
+    timestamp: Timestamp,
+    expires: u32,
+    /// A token that is signed, and one that is added after signing.
+    tokens: (SentToken<'r>, SentToken<'r>),
     /// The hash of the canonical request.
     hash: [u8; DIGEST_LEN],
     signature: Signature,
@@ -40,22 +44,34 @@ impl<'r> Presigned<'r> {
     ) -> Result<Self, SignError> {
         let SignerAt { signer, now, begun } = at;
         let mut order = Order::EMPTY;
-        let fields = reading.fields(None, &mut order)?;
-        if !reading.wire.usual_names && !fields.names().all(is_plain) {
-            return Err(SignError::FieldName);
-        }
-        let (token, late_token) = signer.token_parts();
-        let authentication = Authentication {
+        let fields = reading.fields_to_escape(&mut order)?;
+        let authentication = at.authentication(expires);
+        let hash = reading.parts(&fields, Some(&authentication), content).hash();
+        let signature = begun.signature(&signer.key, &hash);
+        Ok(Self {
+            head: reading.kept(content),
+            request: *reading.request,
+            order,
             access_key_id: signer.access_key_id,
             scope: signer.scope,
             timestamp: *now,
             expires,
-            token,
-        };
-        let hash = reading.hash(&fields, Some(&authentication), content);
-        let signature = begun.signature(&signer.key, &hash);
-        let (head, request) = (reading.kept(content), reading.request);
-        Ok(Self { head, request, order, authentication, late_token, hash, signature })
+            tokens: signer.token_parts(),
+            hash,
+            signature,
+        })
+    }
+
+    fn authentication(&self) -> Authentication<'_> {
+        let Self { access_key_id, scope, timestamp, expires, tokens: (token, _), .. } = self;
+        Authentication {
+            access_key_id,
+            scope: *scope,
+            timestamp: *timestamp,
+            expires: *expires,
+            token: *token,
+            written: None,
+        }
     }
 
     /// The target to request: the target that was given, and the signature's parameters behind its
@@ -68,14 +84,13 @@ impl<'r> Presigned<'r> {
     /// The canonical request this signature covers, for debugging.
     #[must_use]
     pub fn canonical_request(&self) -> CanonicalRequest<'_> {
-        self.head.canonical(Some(&self.authentication), self.request.headers, None, self.order)
+        self.head.canonical(Some(self.authentication()), self.request.headers, None, self.order)
     }
 
     /// The string that was signed.
     #[must_use]
     pub fn string_to_sign(&self) -> StringToSign<'_> {
-        let Authentication { timestamp, scope, .. } = self.authentication;
-        StringToSign { timestamp, scope, hash: self.hash }
+        StringToSign { timestamp: self.timestamp, scope: self.scope, hash: self.hash }
     }
 
     /// The signature.
@@ -86,19 +101,60 @@ impl<'r> Presigned<'r> {
 
     #[inline(always)]
     pub(super) fn put_target(&self, sink: &mut impl Sink) {
-        let target = self.request.target.as_bytes();
-        sink.put(target);
-        sink.put(match bytes::find(target, b'?') {
-            None => b"?",
-            Some(at) if at + 1 == target.len() => b"",
-            Some(_) => b"&",
-        });
+        put_target(self.request.target, sink);
         let fields = Fields::in_order(self.request.headers, None, &self.order);
-        self.authentication.put_all(&fields, sink);
-        put_parameter(AuthenticationName::Signature, self.signature.as_hex(), sink);
-        if let Some((token, value)) = self.late_token {
-            put_parameter(token.parameter(), value.as_bytes(), sink);
-        }
+        self.authentication().put_all(&fields, sink);
+        put_signature(&self.signature, self.tokens.1, sink);
+    }
+}
+
+/// Signs a request in its query, and writes the target to use.
+#[inline(always)]
+pub(super) fn presign_to<'b>(
+    at: &SignerAt<'_, '_>,
+    reading: &Reading<'_, '_>,
+    content: ContentSha256,
+    expires: u32,
+    buffer: &'b mut [u8],
+) -> Result<&'b mut [u8], SignError> {
+    let SignerAt { signer, begun, .. } = at;
+    let mut order = Order::EMPTY;
+    let fields = reading.fields_to_escape(&mut order)?;
+    let authentication = at.authentication(expires);
+
+    let mut target = Filled::new(buffer);
+    put_target(reading.request.target, &mut target);
+    let start = target.len();
+    authentication.put_all(&fields, &mut target);
+
+    // What is signed is read from where it has been written.
+    let written = target.written().and_then(|target| target.get(start..));
+    let written = Some(written.ok_or(SignError::BufferTooSmall)?);
+    let authentication = Authentication { written, ..authentication };
+    let hash = reading.parts(&fields, Some(&authentication), content).hash();
+    let signature = begun.signature(&signer.key, &hash);
+    put_signature(&signature, signer.token_parts().1, &mut target);
+    target.finish().ok_or(SignError::BufferTooSmall)
+}
+
+/// Puts the target that was given, and what separates it from the parameters to come.
+#[inline(always)]
+fn put_target(target: &str, sink: &mut impl Sink) {
+    let target = target.as_bytes();
+    sink.put(target);
+    sink.put(match bytes::find(target, b'?') {
+        None => b"?",
+        Some(at) if at + 1 == target.len() => b"",
+        Some(_) => b"&",
+    });
+}
+
+/// Puts the parameters that are not signed.
+#[inline(always)]
+fn put_signature(signature: &Signature, late_token: SentToken<'_>, sink: &mut impl Sink) {
+    put_parameter(AuthenticationName::Signature, signature.as_hex(), sink);
+    if let Some((token, value)) = late_token {
+        put_parameter(token.parameter(), value.as_bytes(), sink);
     }
 }
 
@@ -106,15 +162,15 @@ impl Presigned<'_> {
     /// Until when the URL is good.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
-        self.authentication.timestamp.plus(u64::from(self.authentication.expires))
+        self.timestamp.plus(u64::from(self.expires))
     }
 }
 
 impl fmt::Debug for Presigned<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Presigned")
-            .field("access_key_id", &self.authentication.access_key_id)
-            .field("expires", &self.authentication.expires)
+            .field("access_key_id", &self.access_key_id)
+            .field("expires", &self.expires)
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,6 @@ use super::{Reading, SignError, SignedValue, SignerAt};
 use crate::canonical::{
     Additions, CanonicalRequest, Fields, Kept, Order, Separator, Sink, StringToSign, Token,
 };
-use crate::chunked::Framing;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope};
 use crate::crypto::DIGEST_LEN;
@@ -38,27 +37,13 @@ impl<'r> Signed<'r> {
         at: &SignerAt<'_, 'a>,
         reading: &Reading<'_, 'r>,
         content: ContentSha256,
-        announced: bool,
-        stream: Option<Framing<'r>>,
+        additions: Additions<'r>,
     ) -> Result<Self, SignError> {
-        let SignerAt { signer, now, begun } = at;
-        let (token, late_token) = signer.token_parts();
-        let mut additions = Additions::at(*now, content);
-        if announced {
-            additions = additions.with_content();
-        }
-        if let Some((token, text)) = token {
-            additions = additions.with_token(token, text);
-        }
-        if let Some(Framing { decoded_len, trailers, .. }) = stream {
-            additions = additions.with_stream(decoded_len, trailers);
-        }
+        let SignerAt { signer, begun, .. } = at;
+        let (_, late_token) = signer.token_parts();
         let mut order = Order::EMPTY;
-        let fields = reading.fields(Some(&additions), &mut order)?;
-        if !reading.wire.usual_names && fields.names().any(|name| name.contains('%')) {
-            return Err(SignError::FieldName);
-        }
-        let hash = reading.hash(&fields, None, content);
+        let fields = reading.fields_to_list(&additions, &mut order)?;
+        let hash = reading.parts(&fields, None, content).hash();
         let signature = begun.signature(&signer.key, &hash);
         Ok(Self {
             head: reading.kept(content),
@@ -128,16 +113,31 @@ impl<'r> Signed<'r> {
 
     #[inline(always)]
     pub(super) fn put_authorization(&self, sink: &mut impl Sink) {
-        sink.put(b"AWS4-HMAC-SHA256 Credential=");
-        sink.put(self.access_key_id.as_bytes());
-        sink.put(b"/");
-        self.scope.each_piece(|piece| sink.put(piece));
-        sink.put(b", SignedHeaders");
+        let put_credential = |sink: &mut _| {
+            Sink::put(sink, self.access_key_id.as_bytes());
+            Sink::put(sink, b"/");
+            self.scope.each_piece(|piece| Sink::put(sink, piece));
+        };
         let fields = Fields::in_order(self.wire, Some(&self.additions), &self.order);
+        put_authorization(put_credential, sink);
         fields.put_names(b'=', Separator::Semicolon, sink);
-        sink.put(b", Signature=");
-        sink.put(self.signature.as_hex());
+        put_signature(&self.signature, sink);
     }
+}
+
+/// Puts the value of an `authorization` field up to the list of names.
+#[inline(always)]
+pub(super) fn put_authorization<S: Sink>(put_credential: impl FnOnce(&mut S), sink: &mut S) {
+    sink.put(b"AWS4-HMAC-SHA256 Credential=");
+    put_credential(sink);
+    sink.put(b", SignedHeaders");
+}
+
+/// Puts what follows that list.
+#[inline(always)]
+pub(super) fn put_signature(signature: &Signature, sink: &mut impl Sink) {
+    sink.put(b", Signature=");
+    sink.put(signature.as_hex());
 }
 
 impl fmt::Debug for Signed<'_> {

@@ -109,7 +109,7 @@ mod tests {
         AccessKeyId, CredentialScope, Credentials, SecretKey, SessionToken, SessionTokenRule,
     };
     use crate::request::{Header, Request};
-    use crate::sign::Signer;
+    use crate::sign::{SignError, Signer};
     use crate::time::Timestamp;
 
     /// Every way to the text gives the same, and a buffer is filled to its last byte or not at all.
@@ -127,6 +127,17 @@ mod tests {
             assert!(value.write_to(&mut buffer[..len]).is_none(), "{text} in {len}");
         }
         text
+    }
+
+    /// A buffer with room for a text gets it, and any shorter one an error.
+    fn filled_or_refused(text: &[u8], write: impl Fn(&mut [u8]) -> Result<Vec<u8>, SignError>) {
+        let mut buffer = std::vec![b'#'; text.len() + 1];
+        assert_eq!(write(&mut buffer).as_deref(), Ok(text));
+        assert_eq!(write(&mut buffer[..text.len()]).as_deref(), Ok(text));
+        assert_eq!(buffer.last(), Some(&b'#'));
+        for len in 0..text.len() {
+            assert_eq!(write(&mut buffer[..len]), Err(SignError::BufferTooSmall), "{len}");
+        }
     }
 
     #[test]
@@ -151,11 +162,28 @@ mod tests {
                 let others: Vec<_> = again.headers().map(|(_, value)| text(&value)).collect();
                 assert_eq!(texts, others);
                 assert_eq!(texts.last(), Some(&text(&signed.authorization())));
+                let names: Vec<_> = signed.headers().map(|(name, _)| name).collect();
+                filled_or_refused(texts.concat().as_bytes(), |buffer| {
+                    let written = signer.sign_to(&request, content, now, buffer)?;
+                    let (to, values): (Vec<_>, Vec<_>) = written.headers().unzip();
+                    assert_eq!((&to, values.concat()), (&names, texts.concat().into_bytes()));
+                    assert!(
+                        values.iter().zip(&texts).all(|(value, text)| *value == text.as_bytes())
+                    );
+                    Ok(values.concat())
+                });
             }
             let life = Duration::from_secs(60);
-            let presigned = signer.presign(&request, life, now).expect("presigned");
-            let again = second.presign(&request, life).expect("presigned");
-            assert_eq!(text(&presigned.target()), text(&again.target()));
+            for target in ["/a", "/a?", "/a?b=c", "/a?Z&x-amz-a=1"] {
+                let request = Request { target, ..request };
+                let presigned = signer.presign(&request, life, now).expect("presigned");
+                let again = second.presign(&request, life).expect("presigned");
+                let target = text(&presigned.target());
+                assert_eq!(target, text(&again.target()));
+                filled_or_refused(target.as_bytes(), |buffer| {
+                    Ok(signer.presign_to(&request, life, now, buffer)?.to_vec())
+                });
+            }
         }
     }
 }

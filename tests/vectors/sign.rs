@@ -41,6 +41,15 @@ pub(crate) fn run(vector: &Sign) -> Result<(), String> {
             let Some(stream) = &vector.stream else {
                 let signed =
                     signer.sign(request, content, vector.at).map_err(|error| text(&error))?;
+                let mut buffer = vec![0; 64 * 1024];
+                let written = signer.sign_to(request, content, vector.at, &mut buffer);
+                let written = written.map_err(|error| text(&error))?;
+                let shown = |(name, value)| format!("{name}: {}", String::from_utf8_lossy(value));
+                same(
+                    "fields in a buffer",
+                    &signed.headers().map(|(n, v)| format!("{n}: {v}")).collect::<Vec<_>>(),
+                    &written.headers().map(shown).collect::<Vec<_>>(),
+                )?;
                 return head(vector, authorization, request, &signed, &vector.body);
             };
             let names: Vec<_> = stream.trailers.iter().map(|(name, _)| name.as_str()).collect();
@@ -54,14 +63,17 @@ pub(crate) fn run(vector: &Sign) -> Result<(), String> {
         }
         Form::Query { expires, target } => {
             let expires = Duration::from_secs(*expires);
-            let presigned = match vector.content {
-                Some(_) => signer.presign_with(request, content, expires, vector.at),
-                None if signer_hashes_body(vector) => {
-                    signer.presign_with(request, content, expires, vector.at)
-                }
-                None => signer.presign(request, expires, vector.at),
-            }
-            .map_err(|error| text(&error))?;
+            let mut buffer = vec![0; 64 * 1024];
+            let (presigned, written) = if vector.content.is_some() || signer_hashes_body(vector) {
+                let written =
+                    signer.presign_with_to(request, content, expires, vector.at, &mut buffer);
+                (signer.presign_with(request, content, expires, vector.at), written)
+            } else {
+                let written = signer.presign_to(request, expires, vector.at, &mut buffer);
+                (signer.presign(request, expires, vector.at), written)
+            };
+            let presigned = presigned.map_err(|error| text(&error))?;
+            let written = written.map_err(|error| text(&error))?;
             same(
                 "canonical request",
                 &vector.canonical_request,
@@ -74,6 +86,7 @@ pub(crate) fn run(vector: &Sign) -> Result<(), String> {
             )?;
             same("signature", &vector.signature, &presigned.signature().to_string())?;
             let found = presigned.target().to_string();
+            same("target in a buffer", found.as_bytes(), written)?;
             same("target", &parameters(target), &parameters(&found))?;
             verifies(vector, &Request { target: &found, ..*request }, &vector.body)
         }

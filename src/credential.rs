@@ -98,15 +98,6 @@ pub struct CredentialScope<'a> {
     pub service: &'a str,
 }
 
-/// A name and a scope as they are written: `name/date/region/service/aws4_request`. Made once by
-/// whoever writes it often.
-#[derive(Clone)]
-pub(crate) struct CredentialText {
-    text: Bounded<u8, { Self::MAX_LEN }>,
-    /// Where the scope begins.
-    scope_at: usize,
-}
-
 /// Why a text cannot be part of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -233,47 +224,6 @@ impl CredentialScope<'_> {
         each(b"/");
         each(self.service.as_bytes());
         each(b"/aws4_request");
-    }
-}
-
-impl CredentialText {
-    /// The longest region and the longest service that are written, in bytes.
-    const PART_LEN: usize = 64;
-
-    const MAX_LEN: usize = AccessKeyId::MAX_LEN
-        + "/".len()
-        + Date::LEN
-        + 2 * ("/".len() + Self::PART_LEN)
-        + "/".len()
-        + TERMINATOR.len();
-
-    /// Writes it.
-    ///
-    /// # Errors
-    /// [`CredentialError::TooLong`].
-    pub(crate) fn new(
-        access_key_id: &AccessKeyId,
-        scope: &CredentialScope<'_>,
-    ) -> Result<Self, CredentialError> {
-        if scope.region.len().max(scope.service.len()) > Self::PART_LEN {
-            return Err(CredentialError::TooLong);
-        }
-        let mut text = Bounded::filled_with(0);
-        let mut written = text.extend(access_key_id.as_bytes()).and_then(|()| text.extend(b"/"));
-        let scope_at = text.as_slice().len();
-        scope.each_piece(|piece| written = written.and_then(|()| text.extend(piece)));
-        written.map_err(|_| CredentialError::TooLong)?;
-        Ok(Self { text, scope_at })
-    }
-
-    #[inline(always)]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.text.as_slice()
-    }
-
-    #[inline(always)]
-    pub(crate) fn scope(&self) -> &[u8] {
-        self.text.as_slice().get(self.scope_at..).unwrap_or_default()
     }
 }
 

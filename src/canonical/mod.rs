@@ -5,13 +5,14 @@
 //! anywhere.
 //!
 //! One file for each step of the specification: `encode.rs` (UriEncode), `uri.rs` (canonical URI),
-//! `query.rs` (canonical query string), `headers.rs` (canonical and signed headers); and
-//! `added.rs`, the fields that a signer adds.
+//! `query.rs` (canonical query string), `headers.rs` (canonical and signed headers); and what a
+//! signer adds: `added.rs` (fields), `credential.rs` (its name and scope).
 //!
 //! AWS IAM User Guide, "Create a signed AWS API request"; Amazon S3 API Reference,
 //! "Authenticating Requests: Using the Authorization Header".
 
 mod added;
+mod credential;
 mod encode;
 mod headers;
 mod query;
@@ -21,19 +22,21 @@ use core::fmt;
 
 use crate::bytes;
 use crate::content::ContentSha256;
-use crate::credential::{CredentialScope, CredentialText};
+use crate::credential::CredentialScope;
 use crate::crypto::{DIGEST_LEN, Gathering, Opened, digest_to_hex};
 use crate::request::Header;
 use crate::signature::{Signature, SigningKey};
 use crate::time::Timestamp;
 
 pub(crate) use added::{Added, Additions};
+pub(crate) use credential::CredentialText;
 pub(crate) use encode::{Decoded, is_plain};
 pub(crate) use headers::{
     CoverageError, Covered, Fields, Host, Order, Separator, SignedHeaders, canonical_name,
 };
 pub(crate) use query::{
-    Authentication, AuthenticationName, KeptQuery, Parameter, Query, Spelling, Token, put_parameter,
+    Authentication, AuthenticationName, KeptQuery, Parameter, Query, Spelling, Token,
+    put_signature, put_token,
 };
 pub(crate) use uri::Path;
 

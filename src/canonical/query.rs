@@ -19,6 +19,7 @@ use crate::bounded::Bounded;
 use crate::bytes;
 use crate::credential::{AccessKeyId, CredentialScope};
 use crate::request::{Limits, RequestError};
+use crate::signature::Signature;
 use crate::time::Timestamp;
 
 /// The query of a target, checked: it can be written and read without failing.
@@ -537,25 +538,26 @@ impl<'a> Query<'a> {
         fields: &Fields<'_>,
         sink: &mut impl Sink,
     ) {
-        let mut separator: &[u8] = b"";
+        let mut is_first = true;
         let leaves_out = self.signature.is_some() || self.tokens_left_out;
         let raw = self.raw.as_bytes();
         let places = places.filter(|place| !(leaves_out && self.leaves_out(&place.parameter(raw))));
         if authentication.is_none() {
             for place in places {
                 sink.advance();
-                sink.put(separator);
+                if !is_first {
+                    sink.put(b"&");
+                }
                 self.put_place(place, sink);
-                separator = b"&";
+                is_first = false;
             }
             return;
         }
         let mut added = authentication.into_iter().flat_map(Authentication::sorted).peekable();
-        let put_added = |name: AuthenticationName, separator: &mut &[u8], sink: &mut _| {
+        let put_added = |name: AuthenticationName, is_first: &mut bool, sink: &mut _| {
             if let Some(authentication) = authentication {
-                Sink::put(sink, separator);
-                authentication.put(name, fields, sink);
-                *separator = b"&";
+                authentication.put(name, *is_first, fields, sink);
+                *is_first = false;
             }
         };
         for place in places {
@@ -564,14 +566,16 @@ impl<'a> Query<'a> {
                 let added = Decoded::of_query(name.as_str().as_bytes(), PlusSign::Literal);
                 compare(added, self.decoded(parameter.name)).is_lt()
             }) {
-                put_added(name, &mut separator, sink);
+                put_added(name, &mut is_first, sink);
             }
-            sink.put(separator);
+            if !is_first {
+                sink.put(b"&");
+            }
             self.put_place(place, sink);
-            separator = b"&";
+            is_first = false;
         }
         for name in added {
-            put_added(name, &mut separator, sink);
+            put_added(name, &mut is_first, sink);
         }
     }
 }
@@ -700,15 +704,22 @@ impl AuthenticationName {
     ];
 
     pub(crate) const fn as_str(self) -> &'static str {
+        let (_, name) = self.between().split_at("&".len());
+        name.split_at(name.len() - "=".len()).0
+    }
+
+    /// The name, behind what separates it from the parameter before it, and before what separates it
+    /// from its value.
+    const fn between(self) -> &'static str {
         match self {
-            Self::Algorithm => "X-Amz-Algorithm",
-            Self::Credential => "X-Amz-Credential",
-            Self::Date => "X-Amz-Date",
-            Self::Expires => "X-Amz-Expires",
-            Self::SignedHeaders => "X-Amz-SignedHeaders",
-            Self::SecurityToken => "X-Amz-Security-Token",
-            Self::S3SessionToken => "X-Amz-S3session-Token",
-            Self::Signature => "X-Amz-Signature",
+            Self::Algorithm => "&X-Amz-Algorithm=",
+            Self::Credential => "&X-Amz-Credential=",
+            Self::Date => "&X-Amz-Date=",
+            Self::Expires => "&X-Amz-Expires=",
+            Self::SignedHeaders => "&X-Amz-SignedHeaders=",
+            Self::SecurityToken => "&X-Amz-Security-Token=",
+            Self::S3SessionToken => "&X-Amz-S3session-Token=",
+            Self::Signature => "&X-Amz-Signature=",
         }
     }
 
@@ -791,6 +802,8 @@ impl Token {
 pub(crate) struct Authentication<'a> {
     pub(crate) access_key_id: &'a AccessKeyId,
     pub(crate) scope: CredentialScope<'a>,
+    /// The two, escaped, if they have been written before.
+    pub(crate) credential: Option<&'a [u8]>,
     pub(crate) timestamp: Timestamp,
     pub(crate) expires: u32,
     /// The token, if it is signed.
@@ -836,28 +849,40 @@ impl Authentication<'_> {
         fields: &Fields<'_>,
         sink: &mut impl Sink,
     ) {
-        let mut separator: &[u8] = b"";
+        let mut is_first = true;
         for name in names {
-            sink.put(separator);
-            self.put(name, fields, sink);
-            separator = b"&";
+            self.put(name, is_first, fields, sink);
+            is_first = false;
         }
     }
 
-    fn put(&self, name: AuthenticationName, fields: &Fields<'_>, sink: &mut impl Sink) {
+    /// Puts a parameter, and before it what separates it from others if it is not the first.
+    #[inline(always)]
+    fn put(
+        &self,
+        name: AuthenticationName,
+        is_first: bool,
+        fields: &Fields<'_>,
+        sink: &mut impl Sink,
+    ) {
         let encoded = |bytes: &[u8], sink: &mut _| encode(bytes, VALUE, sink);
-        sink.put(name.as_str().as_bytes());
+        let between = name.between().as_bytes();
+        let between = if is_first { between.split_at(1).1 } else { between };
         if name == AuthenticationName::SignedHeaders {
+            sink.put(between.split_at(between.len() - 1).0);
             return fields.put_names(b'=', Separator::Escaped, sink);
         }
-        sink.put(b"=");
+        sink.put(between);
         match name {
             AuthenticationName::Algorithm => sink.put(ALGORITHM.as_bytes()),
-            AuthenticationName::Credential => {
-                encoded(self.access_key_id.as_bytes(), sink);
-                encoded(b"/", sink);
-                self.scope.each_piece(|piece| encoded(piece, sink));
-            }
+            AuthenticationName::Credential => match self.credential {
+                Some(escaped) => sink.put(escaped),
+                None => {
+                    encoded(self.access_key_id.as_bytes(), sink);
+                    encoded(b"/", sink);
+                    self.scope.each_piece(|piece| encoded(piece, sink));
+                }
+            },
             AuthenticationName::Date => sink.put(self.timestamp.as_bytes()),
             AuthenticationName::Expires => put_decimal(u64::from(self.expires), sink),
             AuthenticationName::SecurityToken | AuthenticationName::S3SessionToken => {
@@ -872,14 +897,19 @@ impl Authentication<'_> {
 }
 
 /// Values that we write ourselves are not encoded yet.
-const VALUE: Part = Part::Query(PlusSign::Literal);
+pub(super) const VALUE: Part = Part::Query(PlusSign::Literal);
 
-/// Puts a parameter that follows others: `&name=value`.
-pub(crate) fn put_parameter(name: AuthenticationName, value: &[u8], sink: &mut impl Sink) {
-    sink.put(b"&");
-    sink.put(name.as_str().as_bytes());
-    sink.put(b"=");
-    encode(value, VALUE, sink);
+/// Puts the signature behind other parameters.
+#[inline(always)]
+pub(crate) fn put_signature(signature: &Signature, sink: &mut impl Sink) {
+    sink.put(AuthenticationName::Signature.between().as_bytes());
+    sink.put(signature.as_hex());
+}
+
+/// Puts a token behind other parameters.
+pub(crate) fn put_token(token: Token, value: &str, sink: &mut impl Sink) {
+    sink.put(token.parameter().between().as_bytes());
+    encode(value.as_bytes(), VALUE, sink);
 }
 
 /// A parameter of the query that a signature covers, decoded.
@@ -970,6 +1000,7 @@ mod tests {
     use super::{Fields, PlusSign, Query};
     use crate::canonical::headers::Order;
     use crate::request::{Limits, RequestError};
+    use crate::signature::Signature;
     use std::string::String;
 
     struct Text(String);

@@ -208,6 +208,7 @@ impl<'a> SignerAt<'_, 'a> {
         Authentication {
             access_key_id: &signer.access_key_id,
             scope: signer.scope,
+            credential: signer.credential.escaped(),
             timestamp: *now,
             expires,
             token,

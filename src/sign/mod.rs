@@ -17,14 +17,13 @@ use core::time::Duration;
 
 use crate::bytes;
 use crate::canonical::{
-    Additions, Authentication, Begun, Dialect, Fields, Kept, Order, Parts, Path, PlusSign, Query,
-    Token, is_plain,
+    Additions, Authentication, Begun, CredentialText, Dialect, Fields, Kept, Order, Parts, Path,
+    PlusSign, Query, Token, is_plain,
 };
 use crate::chunked::{ChunkSigner, Framing};
 use crate::content::ContentSha256;
 use crate::credential::{
-    AccessKeyId, CredentialError, CredentialScope, CredentialText, Credentials, SessionToken,
-    SessionTokenRule,
+    AccessKeyId, CredentialError, CredentialScope, Credentials, SessionToken, SessionTokenRule,
 };
 use crate::request::{Known, Limits, Request, RequestError, Target, Wire};
 use crate::signature::SigningKey;

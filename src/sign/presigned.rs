@@ -6,8 +6,8 @@ use super::value::Value;
 use super::{Reading, SentToken, SignError, SignedValue, SignerAt};
 use crate::bytes;
 use crate::canonical::{
-    Authentication, AuthenticationName, CanonicalRequest, Fields, Filled, Kept, Order, Sink,
-    StringToSign, put_parameter,
+    self, Authentication, CanonicalRequest, Fields, Filled, Kept, Order, Sink, StringToSign,
+    put_token,
 };
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope};
@@ -67,6 +67,7 @@ impl<'r> Presigned<'r> {
         Authentication {
             access_key_id,
             scope: *scope,
+            credential: None,
             timestamp: *timestamp,
             expires: *expires,
             token: *token,
@@ -152,9 +153,9 @@ fn put_target(target: &str, sink: &mut impl Sink) {
 /// Puts the parameters that are not signed.
 #[inline(always)]
 fn put_signature(signature: &Signature, late_token: SentToken<'_>, sink: &mut impl Sink) {
-    put_parameter(AuthenticationName::Signature, signature.as_hex(), sink);
+    canonical::put_signature(signature, sink);
     if let Some((token, value)) = late_token {
-        put_parameter(token.parameter(), value.as_bytes(), sink);
+        put_token(token, value, sink);
     }
 }
 

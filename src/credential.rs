@@ -123,13 +123,25 @@ impl AccessKeyId {
     pub fn new(text: impl AsRef<[u8]>) -> Result<Self, CredentialError> {
         let text = text.as_ref();
         Self::check(text)?;
-        Self::of_checked(text)
+        Ok(Self::of_checked(text))
     }
 
     /// Copies a name that was checked.
     #[inline(always)]
-    pub(crate) fn of_checked(text: &[u8]) -> Result<Self, CredentialError> {
-        Ok(Self { text: Bounded::copy_of(text).map_err(|_| CredentialError::TooLong)? })
+    pub(crate) fn of_checked(text: &[u8]) -> Self {
+        let mut copy = Self { text: Bounded::filled_with(0) };
+        // There is room: that was checked too.
+        let _ = copy.text.extend(text);
+        copy
+    }
+
+    /// As [`of_checked`](Self::of_checked), byte by byte.
+    pub(crate) fn of_checked_bytes(bytes: impl Iterator<Item = u8>) -> Self {
+        let mut copy = Self { text: Bounded::filled_with(0) };
+        for byte in bytes {
+            let _ = copy.text.push(byte);
+        }
+        copy
     }
 
     /// Whether this is a name.

@@ -121,6 +121,27 @@ impl Signature {
     }
 }
 
+/// A signature as it stands in a request, well formed and no more.
+#[derive(Clone, Copy)]
+pub(crate) struct PresentedSignature<'r>(&'r [u8; Signature::HEX_LEN]);
+
+impl<'r> PresentedSignature<'r> {
+    /// Reads 64 lower-case hexadecimal digits; `None` for anything else.
+    #[inline]
+    pub(crate) fn parse(text: &'r [u8]) -> Option<Self> {
+        hex_of_digest(text).map(Self)
+    }
+
+    pub(crate) const fn read(self) -> Signature {
+        Signature(*self.0)
+    }
+
+    /// Whether it is this one, in constant time.
+    pub(crate) fn is(self, signature: &Signature) -> bool {
+        constant_time_eq_hex(self.0, &signature.0)
+    }
+}
+
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey([redacted])")

@@ -76,7 +76,7 @@ impl CredentialText {
 mod tests {
     extern crate std;
 
-    use super::{CredentialText, Full};
+    use super::CredentialText;
     use crate::credential::{AccessKeyId, CredentialError, CredentialScope};
     use crate::time::Date;
 

@@ -1000,7 +1000,6 @@ mod tests {
     use super::{Fields, PlusSign, Query};
     use crate::canonical::headers::Order;
     use crate::request::{Limits, RequestError};
-    use crate::signature::Signature;
     use std::string::String;
 
     struct Text(String);

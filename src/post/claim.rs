@@ -129,7 +129,7 @@ impl<'p> Verifier<'p> {
         let signature = Signature::parse(signature.as_bytes());
         let signature = signature.ok_or(ReadError::SignatureSyntax)?;
         let token = self.form_token(form)?;
-        let access_key_id = credential.access_key_id(MECHANISM)?;
+        let access_key_id = credential.access_key_id();
         let scope =
             CredentialScope { date: credential.date, region: self.region, service: self.service };
         Ok(FormClaim { form, access_key_id, timestamp, scope, token, signature, policy })

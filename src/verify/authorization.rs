@@ -8,11 +8,12 @@
 //! One blank after the algorithm; the three components in any order, each once. Amazon S3 API
 //! Reference, "Authenticating Requests: Using the Authorization Header".
 
+use super::claim::{ClaimedName, Source};
 use super::{ClaimedCredential, Component, Mechanism, Presented, ReadError, Tokens, Verifier};
 use crate::bytes::{self, Lanes, others};
 use crate::canonical::ALGORITHM;
 use crate::request::{Header, RequestError, is_blank, split_once, trim};
-use crate::signature::Signature;
+use crate::signature::{PresentedSignature, Signature};
 use crate::time::Timestamp;
 
 const MECHANISM: Mechanism = Mechanism::Header;
@@ -45,8 +46,8 @@ fn usual<'r: 'b, 'b>(
     rules: &'b Verifier<'_>,
     now: Timestamp,
 ) -> Option<Presented<'r, 'b>> {
-    let rest = value.strip_prefix(b"AWS4-HMAC-SHA256 Credential=")?;
-    let (credential, rest) = ClaimedCredential::usual(rest, b"/", rules, now)?;
+    let text = value.strip_prefix(b"AWS4-HMAC-SHA256 Credential=")?;
+    let (credential, rest) = ClaimedCredential::usual(text, b"/", rules, now)?;
     let rest = rest.strip_prefix(b",")?;
     let rest = rest.strip_prefix(b" ").unwrap_or(rest).strip_prefix(b"SignedHeaders=")?;
     let (rest, signature) = rest.split_at_checked(rest.len().checked_sub(Signature::HEX_LEN)?)?;
@@ -58,9 +59,10 @@ fn usual<'r: 'b, 'b>(
     }
     Some(Presented {
         mechanism: MECHANISM,
+        name: ClaimedName::new(Source::Field(text), credential.name.len()),
         credential,
         list,
-        signature: Signature::parse(signature)?,
+        signature: PresentedSignature::parse(signature)?,
         date: None,
         expires: None,
         tokens: Tokens::default(),
@@ -103,11 +105,15 @@ fn read_value<'r: 'b, 'b>(value: &'r [u8], now: Timestamp) -> Result<Presented<'
     let credential = credential.ok_or(missing(Component::Credential))?;
     let signed_headers = signed_headers.ok_or(missing(Component::SignedHeaders))?;
     let signature = signature.ok_or(missing(Component::Signature))?;
+    let text = Source::Field(credential.as_bytes());
+    let credential = ClaimedCredential::parse(credential, MECHANISM, now)?;
+    let signature = PresentedSignature::parse(signature.as_bytes());
     Ok(Presented {
         mechanism: MECHANISM,
-        credential: ClaimedCredential::parse(credential, MECHANISM, now)?,
+        name: ClaimedName::new(text, credential.name.len()),
+        credential,
         list: signed_headers.as_bytes(),
-        signature: Signature::parse(signature.as_bytes()).ok_or(ReadError::SignatureSyntax)?,
+        signature: signature.ok_or(ReadError::SignatureSyntax)?,
         date: None,
         expires: None,
         tokens: Tokens::default(),
@@ -174,7 +180,11 @@ mod tests {
                 let credential = &presented.credential;
                 assert!(presented.date.is_none() && presented.expires.is_none());
                 (
-                    (presented.mechanism, presented.list.to_vec(), presented.signature.to_string()),
+                    (
+                        presented.mechanism,
+                        presented.list.to_vec(),
+                        presented.signature.read().to_string(),
+                    ),
                     (credential.name.to_vec(), credential.date, credential.region.to_string()),
                     (credential.service.to_string(), credential.terminator.to_string()),
                 )

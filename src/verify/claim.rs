@@ -5,10 +5,11 @@ use core::time::Duration;
 
 use super::{Mechanism, Verified, VerifyError};
 use crate::body::{Binding, ChunkRules};
+use crate::bytes::{self, Lanes};
 use crate::canonical::{CanonicalRequest, Covered, Decoded, Kept, PlusSign, StringToSign};
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope, SessionToken};
-use crate::signature::{Signature, SigningKey};
+use crate::signature::{PresentedSignature, Signature, SigningKey};
 use crate::time::Timestamp;
 
 /// What a request says about itself; nothing here is proven.
@@ -38,11 +39,11 @@ use crate::time::Timestamp;
 #[must_use = "a claim proves nothing until it is verified"]
 pub struct Claim<'r> {
     pub(super) mechanism: Mechanism,
-    pub(super) access_key_id: AccessKeyId,
+    pub(super) name: ClaimedName<'r>,
     pub(super) string_to_sign: StringToSign<'r>,
     pub(super) expires: Option<Duration>,
     pub(super) token: Option<ClaimedSessionToken<'r>>,
-    pub(super) signature: Signature,
+    pub(super) signature: PresentedSignature<'r>,
     pub(super) binding: Binding<'r>,
     /// What `Content-Length` announces.
     pub(super) announced_len: Option<u64>,
@@ -54,7 +55,7 @@ impl<'r> Claim<'r> {
     /// The name to look a key up by, and nothing more.
     #[must_use]
     pub fn claimed_access_key_id(&self) -> AccessKeyId {
-        self.access_key_id
+        self.name.read()
     }
 
     /// The scope to derive that key for.
@@ -109,7 +110,7 @@ impl<'r> Claim<'r> {
 
     /// The signature that came along.
     pub(crate) fn presented_signature(&self) -> Signature {
-        self.signature
+        self.signature.read()
     }
 
     /// Checks the signature in constant time with the key of a long-lived credential. The only way
@@ -181,7 +182,7 @@ impl<'r> Claim<'r> {
     }
 
     fn matches(&self, key: &SigningKey) -> bool {
-        self.string_to_sign.signature(key).matches(&self.signature)
+        self.signature.is(&self.string_to_sign.signature(key))
     }
 
     /// To be called when all has been settled.
@@ -211,15 +212,56 @@ pub(crate) fn settle(
     }
 }
 
-/// A session token as a request carries it, not checked yet.
+/// A text of a claim, where it stands.
 #[derive(Clone, Copy)]
-pub struct ClaimedSessionToken<'r>(Source<'r>);
-
-#[derive(Clone, Copy)]
-enum Source<'r> {
+pub(crate) enum Source<'r> {
     Field(&'r [u8]),
     Query(&'r [u8], PlusSign),
 }
+
+impl<'r> Source<'r> {
+    /// The text's bytes, decoded.
+    fn bytes(self) -> impl Iterator<Item = u8> + Clone + use<'r> {
+        let (field, query) = match self {
+            Self::Field(value) => (value, Decoded::of_query(&[], PlusSign::Literal)),
+            Self::Query(raw, plus) => (&[][..], Decoded::of_query(raw, plus)),
+        };
+        field.iter().copied().chain(query)
+    }
+}
+
+/// The name that a request claims, where it stands: it is read when it is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct ClaimedName<'r> {
+    credential: Source<'r>,
+    /// Length of the name, with which the credential begins, once it is decoded.
+    len: usize,
+}
+
+impl<'r> ClaimedName<'r> {
+    /// The first `len` bytes of a credential, which are a good name once they are decoded.
+    #[inline(always)]
+    pub(super) const fn new(credential: Source<'r>, len: usize) -> Self {
+        Self { credential, len }
+    }
+
+    #[inline(always)]
+    fn read(&self) -> AccessKeyId {
+        let (Source::Field(text) | Source::Query(text, _)) = self.credential;
+        let name = text.get(..self.len).unwrap_or_default();
+        let escapes = |lanes: Lanes| lanes.is(b'%') | lanes.is(b'+');
+        match self.credential {
+            Source::Query(..) if !bytes::none(name, escapes) => {
+                AccessKeyId::of_checked_bytes(self.credential.bytes().take(self.len))
+            }
+            _ => AccessKeyId::of_checked(name),
+        }
+    }
+}
+
+/// A session token as a request carries it, not checked yet.
+#[derive(Clone, Copy)]
+pub struct ClaimedSessionToken<'r>(Source<'r>);
 
 impl<'r> ClaimedSessionToken<'r> {
     pub(crate) const fn in_field(value: &'r [u8]) -> Self {
@@ -232,11 +274,7 @@ impl<'r> ClaimedSessionToken<'r> {
 
     /// The token's bytes, decoded.
     pub fn bytes(&self) -> impl Iterator<Item = u8> + Clone + use<'r> {
-        let (field, query) = match self.0 {
-            Source::Field(value) => (value, Decoded::of_query(&[], PlusSign::Literal)),
-            Source::Query(raw, plus) => (&[][..], Decoded::of_query(raw, plus)),
-        };
-        field.iter().copied().chain(query)
+        self.0.bytes()
     }
 
     /// The token's bytes, decoded.
@@ -257,7 +295,7 @@ impl fmt::Debug for Claim<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claim")
             .field("mechanism", &self.mechanism)
-            .field("claimed_access_key_id", &self.access_key_id)
+            .field("claimed_access_key_id", &self.claimed_access_key_id())
             .field("content", &self.content())
             .finish_non_exhaustive()
     }

@@ -29,7 +29,7 @@ use crate::chunked::Announcement;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope, SessionTokenRule, TERMINATOR};
 use crate::request::{Header, Known, Limits, Request, RequestError, Target, Wire, trim};
-use crate::signature::Signature;
+use crate::signature::PresentedSignature;
 use crate::time::{Date, Timestamp};
 
 pub use claim::{Claim, ClaimedSessionToken};
@@ -40,6 +40,7 @@ pub use verified::{SignedHeader, Verified};
 pub(crate) use claim::settle;
 pub(crate) use query::Buffer;
 
+use claim::ClaimedName;
 use query::AuthenticationParameters;
 
 /// The rules a request must meet before its signature is looked at. Holds no keys.
@@ -274,7 +275,7 @@ impl<'p> Verifier<'p> {
         };
         Ok(Claim {
             mechanism: presented.mechanism,
-            access_key_id: presented.credential.access_key_id(presented.mechanism)?,
+            name: presented.name,
             string_to_sign: StringToSign { timestamp, scope, hash },
             expires,
             token,
@@ -610,9 +611,10 @@ impl<'p> Verifier<'p> {
 pub(crate) struct Presented<'r, 'b> {
     pub(crate) mechanism: Mechanism,
     pub(crate) credential: ClaimedCredential<'b>,
+    name: ClaimedName<'r>,
     /// The list of signed headers, as it stands there.
     list: &'r [u8],
-    pub(crate) signature: Signature,
+    signature: PresentedSignature<'r>,
     /// `X-Amz-Date` of a query.
     date: Option<&'r [u8]>,
     /// `X-Amz-Expires` of a query.
@@ -644,9 +646,9 @@ pub(crate) struct ClaimedCredential<'b> {
 }
 
 impl<'b> ClaimedCredential<'b> {
-    #[inline(always)]
-    pub(crate) fn access_key_id(&self, mechanism: Mechanism) -> Result<AccessKeyId, ReadError> {
-        AccessKeyId::of_checked(self.name).map_err(|_| ReadError::CredentialSyntax(mechanism))
+    #[cfg(feature = "post-policy")]
+    pub(crate) fn access_key_id(&self) -> AccessKeyId {
+        AccessKeyId::of_checked(self.name)
     }
 
     /// Reads the credential of today for the service that is asked for, and gives what stands

@@ -4,12 +4,13 @@
 //! each once; a second spelling of one is refused, because another reader might prefer it. Amazon
 //! S3 API Reference, "Authenticating Requests: Using Query Parameters".
 
+use super::claim::{ClaimedName, Source};
 use super::{ClaimedCredential, Mechanism, Presented, ReadError, Tokens, Verifier};
 use crate::bounded::Bounded;
 use crate::bytes;
 use crate::canonical::{ALGORITHM, AuthenticationName, Dialect, Parameter, Query, Spelling};
 use crate::credential::AccessKeyId;
-use crate::signature::Signature;
+use crate::signature::PresentedSignature;
 use crate::time::Timestamp;
 
 const MECHANISM: Mechanism = Mechanism::Query;
@@ -154,6 +155,7 @@ pub(super) fn read<'r: 'b, 'b>(
     let usual = ClaimedCredential::usual(credential, b"%2F", rules, now);
     // Nothing of it but its four slashes would be decoded.
     let literal = |text: &[u8]| bytes::none(text, |lanes| lanes.is(b'%') | lanes.is(b'+'));
+    let text = Source::Query(credential, rules.plus);
     let credential = match usual {
         Some((usual, []))
             if literal(usual.name)
@@ -171,9 +173,10 @@ pub(super) fn read<'r: 'b, 'b>(
     };
     Ok(Presented {
         mechanism: MECHANISM,
+        name: ClaimedName::new(text, credential.name.len()),
         credential,
         list: signed_headers,
-        signature: Signature::parse(signature).ok_or(ReadError::SignatureSyntax)?,
+        signature: PresentedSignature::parse(signature).ok_or(ReadError::SignatureSyntax)?,
         date: Some(date),
         expires,
         tokens,

@@ -58,7 +58,7 @@ impl<'r> Verified<'r> {
     /// Who signed.
     #[must_use]
     pub fn access_key_id(&self) -> AccessKeyId {
-        self.claim.access_key_id
+        self.claim.claimed_access_key_id()
     }
 
     /// For which day, region and service.
@@ -179,7 +179,9 @@ impl<'r> Verified<'r> {
     pub fn into_body(self) -> BodyVerifier {
         let StringToSign { timestamp, scope, .. } = self.claim.string_to_sign;
         // Begun with the signature that was found good: a chain has no other seed.
-        let chain = self.key.map(|key| Chain::new(key, timestamp, &scope, self.claim.signature));
+        let chain = self
+            .key
+            .map(|key| Chain::new(key, timestamp, &scope, self.claim.presented_signature()));
         BodyVerifier::new(self.claim.binding, self.claim.announced_len, chain)
     }
 }
@@ -240,7 +242,7 @@ impl fmt::Debug for SignedHeader<'_> {
 impl fmt::Debug for Verified<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
-            .field("access_key_id", &self.claim.access_key_id)
+            .field("access_key_id", &self.access_key_id())
             .field("mechanism", &self.claim.mechanism)
             .field("content", &self.claim.content())
             .finish_non_exhaustive()

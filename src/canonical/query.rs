@@ -199,6 +199,12 @@ impl Place {
         if self.is_odd { encoded_key(name, plus) } else { text_key(name) }
     }
 
+    /// Whether it is the later one of two that are their own canonical form.
+    #[inline(never)]
+    fn is_behind(&self, other: &Self, raw: &[u8]) -> bool {
+        self.parameter(raw).compare_text(&other.parameter(raw)).is_gt()
+    }
+
     fn compare(&self, other: &Self, raw: &[u8], plus: PlusSign) -> Ordering {
         let (a, b) = (self.parameter(raw), other.parameter(raw));
         if self.is_odd | other.is_odd { a.compare(&b, plus) } else { a.compare_text(&b) }
@@ -261,7 +267,7 @@ impl<'a> Query<'a> {
         let mut changed = part.changed(raw);
         let (mut count, mut start, mut is_odd) = (0, 0, false);
         let mut name_end = None;
-        let mut before = (0, Parameter::default());
+        let mut before = (0, Place::NOWHERE);
         let mut version_2 = (false, false);
         let mut well_formed = true;
         let mut few = Sorted::<FEW>::NONE;
@@ -289,25 +295,29 @@ impl<'a> Query<'a> {
                     return Err(RequestError::TooManyParameters);
                 }
                 is_odd |= name_end.is_none();
-                let parameter = Parameter::at(raw, start, name_end.unwrap_or(at), at);
                 self.odd |= is_odd;
                 let place = Place::new(start, name_end.unwrap_or(at), at, is_odd);
-                let name = parameter.name;
+                let name = raw.get(start..name_end.unwrap_or(at)).unwrap_or_default();
                 let key = place.key(name, self.plus);
                 few.push(place, key);
                 count += 1;
-                if may_authenticate(name) {
+                let mut is_signature = false;
+                // Where nothing is odd, only a name that is written so is one of a signature's.
+                if is_amz(key) || is_odd && may_authenticate(name) {
                     self.may_authenticate = true;
                     self.note(name, name_end.map(|equals| (equals + 1, at)));
+                    if name == AuthenticationName::Signature.as_str().as_bytes() {
+                        self.signature = u16::try_from(start).ok().zip(u16::try_from(at).ok());
+                        is_signature = true;
+                    }
+                } else {
+                    version_2.0 |= name == b"AWSAccessKeyId";
+                    version_2.1 |= name == b"Signature";
                 }
-                version_2.0 |= name == b"AWSAccessKeyId";
-                version_2.1 |= name == b"Signature";
-                if name == AuthenticationName::Signature.as_str().as_bytes() {
-                    self.signature = u16::try_from(start).ok().zip(u16::try_from(at).ok());
-                } else if self.canonical {
-                    self.canonical = before.0 < key
-                        || before.0 == key && before.1.compare_text(&parameter).is_le();
-                    before = (key, parameter);
+                if self.canonical && !is_signature {
+                    self.canonical =
+                        before.0 < key || before.0 == key && !before.1.is_behind(&place, raw);
+                    before = (key, place);
                 }
             } else {
                 self.canonical = false;
@@ -668,6 +678,13 @@ impl Sink for First {
         rest.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
         self.len = self.len.saturating_add(bytes.len());
     }
+}
+
+/// Whether a name with this key begins with `x-amz-`, in whatever case.
+#[inline(always)]
+const fn is_amz(key: u128) -> bool {
+    // The cases differ in one bit, which `-` has too.
+    key >> 80 | 0x2020_2020_2020 == u64::from_be_bytes(*b"\0\0x-amz-") as u128
 }
 
 /// Whether a name may be one of a signature's: a quick look, for there are many names.

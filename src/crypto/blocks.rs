@@ -195,9 +195,9 @@ pub(crate) struct Opened {
 }
 
 impl<const BLOCKS: usize> Gathering<BLOCKS> {
-    /// Hashes what can be hashed before the end comes.
+    /// Hashes what can be hashed before the end comes. Nothing else can follow.
     #[inline(always)]
-    pub(crate) fn open(mut self) -> Opened {
+    pub(crate) fn open(&mut self) -> Opened {
         let full = self.filled / BLOCK_LEN;
         if let Some(blocks) = self.blocks.get(self.done..full) {
             compress256(&mut self.state, blocks);

@@ -126,10 +126,10 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
 pub(crate) struct Opened(Running);
 
 impl<const BLOCKS: usize> Gathering<BLOCKS> {
-    /// Hashes what can be hashed before the end comes.
-    pub(crate) fn open(mut self) -> Opened {
+    /// Hashes what can be hashed before the end comes. Nothing else can follow.
+    pub(crate) fn open(&mut self) -> Opened {
         self.flush();
-        Opened(self.running)
+        Opened(self.running.clone())
     }
 }
 

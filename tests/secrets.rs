@@ -21,6 +21,8 @@ fn nothing_secret_is_shown_by_debug() {
     let target = format!("/k?a={TOKEN}");
     let request = Request { method: "GET", target: &target, headers: &wire };
     let signed = signer.sign(&request, ContentSha256::EMPTY, now).expect("signed");
+    let mut buffer = [0; 1024];
+    let written = signer.sign_to(&request, ContentSha256::EMPTY, now, &mut buffer).expect("signed");
     let signature = signed.signature().to_string();
     let values: Vec<_> = signed.headers().map(|(name, value)| (name, value.to_string())).collect();
     let mut headers = wire.to_vec();
@@ -39,7 +41,7 @@ fn nothing_secret_is_shown_by_debug() {
     let shown = [
         format!("{credentials:?} {signer:?} {key:?}"),
         format!("{signed:?} {:?} {:?}", signed.signature(), signed.headers().collect::<Vec<_>>()),
-        format!("{:?} {:?}", signed.canonical_request(), presigned),
+        format!("{:?} {presigned:?} {written:?}", signed.canonical_request()),
         format!("{request:?} {headers:?} {claim:?} {:?}", claim.session_token()),
         format!("{:?} {verified:?} {refusal:?} {rules:?}", claim.canonical_request()),
         format!("{:?}", verified.into_body()),

@@ -52,6 +52,7 @@ impl<'b> WrittenHeaders<'b> {
 
         // There is time for this while the hash is worked on.
         let mut text = Filled::new(buffer);
+        // There is room: it is that of all that is added.
         let mut ends = Bounded::filled_with(("", 0));
         for added in additions.iter() {
             text.put(additions.value(added));

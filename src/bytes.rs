@@ -309,26 +309,6 @@ pub(crate) fn lowers_to(text: &[u8], lower_case: &[u8]) -> bool {
     all.all(|(text, lower_case)| same(text, lower_case)) && same(last, lower_last)
 }
 
-/// Whether two texts are the same. Short ones take no call of `memcmp`.
-#[inline(always)]
-pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let (Some(a_last), Some(b_last)) = (a.last_chunk::<LANES>(), b.last_chunk()) else {
-        return ends_of(a).to_array() == ends_of(b).to_array();
-    };
-    let mut all = a.as_chunks::<LANES>().0.iter().zip(b.as_chunks().0);
-    all.all(|(a, b)| a == b) && a_last == b_last
-}
-
-/// What follows `front` in a text that begins with it.
-#[inline(always)]
-pub(crate) fn behind<'t>(text: &'t [u8], front: &[u8]) -> Option<&'t [u8]> {
-    let (begin, rest) = text.split_at_checked(front.len())?;
-    same(begin, front).then_some(rest)
-}
-
 /// Copies a text to a place of its length. Short ones take no call of `memcpy`.
 #[inline(always)]
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
@@ -419,26 +399,10 @@ mod tests {
     extern crate std;
 
     use super::{
-        LANES, Lanes, behind, copy, copy_lower, find, head, key, lower_key, lowers_to, none,
-        others, position, positions, positions_ahead, rfind, same,
+        LANES, Lanes, copy, copy_lower, find, head, key, lower_key, lowers_to, none, others,
+        position, positions, positions_ahead, rfind,
     };
     use std::vec::Vec;
-
-    /// Every length over some words, every byte changed.
-    #[test]
-    fn compares_every_byte() {
-        for len in 0..70 {
-            let text: Vec<u8> = (0..len).map(|at| b'a' + at % 26).collect();
-            assert!(same(&text, &text.clone()));
-            assert_eq!(behind(&[&text[..], b"xy"].concat(), &text), Some(&b"xy"[..]));
-            for at in 0..text.len() {
-                let mut other = text.clone();
-                other[at] ^= 1;
-                assert!(!same(&text, &other) && behind(&text, &other).is_none(), "{len} at {at}");
-                assert!(!same(&text, &text[..at]) && behind(&text[..at], &text).is_none());
-            }
-        }
-    }
 
     /// Every length over some words, the byte looked for at every place, and once more behind it.
     #[test]

@@ -673,7 +673,7 @@ impl<'b> ClaimedCredential<'b> {
         let parts = [date.as_bytes(), region.as_bytes(), service.as_bytes(), terminator.as_bytes()];
         let mut rest = rest;
         for part in parts {
-            rest = bytes::behind(rest, slash)?.strip_prefix(part)?;
+            rest = rest.strip_prefix(slash)?.strip_prefix(part)?;
         }
         Some((Self { name, date, region, service, terminator }, rest))
     }

@@ -10,7 +10,6 @@ use core::fmt::{self, Display, Write};
 use super::form::{self, AboutForm};
 use super::{Error, Family, answer};
 use crate::body::BodyError;
-use crate::canonical::Order;
 use crate::crypto::digest_to_hex;
 use crate::request::{Known, Request, RequestError, trim};
 use crate::time::Timestamp;
@@ -653,12 +652,11 @@ impl<'a> About<'a> {
 
     /// When the request says that it was signed, and how long it asks to live.
     fn times(&self) -> Option<(Timestamp, Option<u64>)> {
-        let (mut buffer, mut order) = (None, Order::EMPTY);
-        let evidence = self.rules.evidence(self.request, &mut buffer, &mut order, self.now);
-        let (_, presented) = evidence?;
-        let at = presented.timestamp(&self.request.look(), self.now).ok()?;
-        let life = presented.expires(self.rules).ok()?;
-        Some((at, life.map(|life| life.as_secs())))
+        self.rules.evidence(self.request, self.now, |_, presented| {
+            let at = presented.timestamp(&self.request.look(), self.now).ok()?;
+            let life = presented.expires(self.rules).ok()?;
+            Some((at, life.map(|life| life.as_secs())))
+        })
     }
 
     fn read_elements(&self, error: ReadError, each: Each<'_>) {
@@ -801,17 +799,15 @@ struct NotSigned<'a>(&'a About<'a>);
 impl Display for NotSigned<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let About { rules, request, now, .. } = *self.0;
-        let (mut buffer, mut order) = (None, Order::EMPTY);
-        let evidence = rules.evidence(request, &mut buffer, &mut order, now);
-        let Some((fields, presented)) = evidence else { return Ok(()) };
-        let Ok(signed) = presented.signed_headers() else { return Ok(()) };
-        put_names(
-            fields.names().filter(|name| {
+        let result = rules.evidence(request, now, |fields, presented| {
+            let signed = presented.signed_headers().ok()?;
+            let is_missed = |name: &&str| {
                 let host = name.eq_ignore_ascii_case("host");
                 !signed.contains(name) && (host || rules.must_sign(name, signed))
-            }),
-            f,
-        )
+            };
+            Some(put_names(fields.names().filter(is_missed), f))
+        });
+        result.unwrap_or(Ok(()))
     }
 }
 
@@ -821,12 +817,12 @@ struct NotSent<'a>(&'a About<'a>);
 impl Display for NotSent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let About { rules, request, now, .. } = *self.0;
-        let (mut buffer, mut order) = (None, Order::EMPTY);
-        let evidence = rules.evidence(request, &mut buffer, &mut order, now);
-        let Some((fields, presented)) = evidence else { return Ok(()) };
-        let came = |name: &&str| fields.fields(name).next().is_some();
-        let Ok(signed) = presented.signed_headers() else { return Ok(()) };
-        put_names(signed.names().filter(|name| !came(name)), f)
+        let result = rules.evidence(request, now, |fields, presented| {
+            let signed = presented.signed_headers().ok()?;
+            let came = |name: &&str| fields.fields(name).next().is_some();
+            Some(put_names(signed.names().filter(|name| !came(name)), f))
+        });
+        result.unwrap_or(Ok(()))
     }
 }
 

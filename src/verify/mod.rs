@@ -586,24 +586,21 @@ impl<'p> Verifier<'p> {
         }
     }
 
-    /// As much of what a request says of itself as can be read: for an error page.
-    pub(crate) fn evidence<'r, 'b>(
-        &'b self,
+    /// Tells as much of what a request says of itself as can be read: for an error page.
+    pub(crate) fn evidence<'r, T>(
+        &self,
         request: &Request<'r>,
-        buffer: &'b mut Option<Buffer>,
-        order: &'b mut Order,
         now: Timestamp,
-    ) -> Option<(Fields<'b>, Presented<'r, 'b>)>
-    where
-        'r: 'b,
-    {
+        tell: impl FnOnce(&Fields<'_>, &Presented<'r, '_>) -> Option<T>,
+    ) -> Option<T> {
+        let (mut buffer, mut order) = (None, Order::EMPTY);
         request.check(&self.limits).ok()?;
         let wire = request.look();
         let mut query = Query::new(self.plus);
         self.head(request, &wire, &mut query).ok()?;
         let authority = Target::parse(request.target).ok()?.authority;
-        let fields = Fields::collect(&wire, authority, order).ok()?;
-        Some((fields, self.presented(request, &wire, &query, buffer, now).ok()?))
+        let fields = Fields::collect(&wire, authority, &mut order).ok()?;
+        tell(&fields, &self.presented(request, &wire, &query, &mut buffer, now).ok()?)
     }
 }
 

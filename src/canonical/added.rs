@@ -186,3 +186,19 @@ pub(super) fn put_decimal(number: u64, sink: &mut impl Sink) {
     }
     sink.put(digits.get(first..).unwrap_or_default());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Added;
+    use crate::bytes;
+
+    /// What is added stands in the order of its names, and each is sorted by its own.
+    #[test]
+    fn added_fields_are_sorted_by_their_names() {
+        assert!(Added::ALL.is_sorted_by(|a, b| a.name() < b.name()));
+        for (nth, added) in Added::ALL.into_iter().enumerate() {
+            assert_eq!(added as usize, nth);
+            assert_eq!(added.key(), bytes::long_lower_key(added.name().as_bytes()), "{added:?}");
+        }
+    }
+}

@@ -179,6 +179,8 @@ mod tests {
             let parts = |presented: &Presented<'_, '_>| {
                 let credential = &presented.credential;
                 assert!(presented.date.is_none() && presented.expires.is_none());
+                // The name is read where it stands, and nothing of it is decoded.
+                assert_eq!(presented.name.read().as_str().as_bytes(), credential.name);
                 (
                     (
                         presented.mechanism,

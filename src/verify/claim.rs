@@ -246,7 +246,7 @@ impl<'r> ClaimedName<'r> {
     }
 
     #[inline(always)]
-    fn read(&self) -> AccessKeyId {
+    pub(super) fn read(&self) -> AccessKeyId {
         let (Source::Field(text) | Source::Query(text, _)) = self.credential;
         let name = text.get(..self.len).unwrap_or_default();
         let escapes = |lanes: Lanes| lanes.is(b'%') | lanes.is(b'+');

@@ -217,7 +217,14 @@ mod tests {
     #[test]
     fn what_is_usual_has_no_escapes_but_its_slashes() {
         let behind = "%2F20130524%2Fr-1%2Fs3%2Faws4_request";
-        for (raw, read) in [("AKID", "AKID"), ("AK%2BID", "AK+ID"), ("%41KID", "AKID")] {
+        for (raw, read) in [
+            ("AKID", "AKID"),
+            ("AK%2BID", "AK+ID"),
+            ("%41KID", "AKID"),
+            // Taken apart from the right: what is left is the name.
+            ("AK%2FID", "AK/ID"),
+            ("A%2FK%2520ID", "A/K%20ID"),
+        ] {
             let credential = [raw, behind].concat();
             assert_eq!(name("r-1", &credential).as_deref(), Ok(read), "{raw}");
             let slashes = credential.replace("%2F", "%2f");

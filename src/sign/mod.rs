@@ -290,8 +290,8 @@ impl<'a> Signer<'a> {
     /// way to sign. [`sign`](Self::sign) gives the same values, written on demand, and shows what was
     /// signed.
     ///
-    /// They take about 400 bytes, and the names of the signed fields, the session token and the
-    /// access key id as they are long. After an error the buffer holds nothing of use.
+    /// They take at most 400 bytes, and as many more as the names of the signed fields (with a
+    /// separator each), the session token and the access key id are long. After an error the buffer holds nothing of use.
     ///
     /// # Errors
     /// [`SignError`], with [`SignError::BufferTooSmall`] among them.
@@ -403,8 +403,9 @@ impl<'a> Signer<'a> {
     /// As [`presign`](Self::presign), and writes the target to request to the front of `buffer`: the
     /// fastest way to a URL.
     ///
-    /// The target is as long as the one that was given, and some 300 bytes more; the names of the
-    /// signed fields, the session token and the access key id come on top as they are long, escaped.
+    /// The target is as long as the one that was given, and at most 400 bytes more, and as many more
+    /// as the names of the signed fields (with a separator of three bytes each), the session token and
+    /// the access key id are long, escaped. Of region and service, too, escapes come on top.
     /// After an error the buffer holds nothing of use.
     ///
     /// ```

@@ -6,8 +6,8 @@ use super::value::Value;
 use super::{Reading, SentToken, SignError, SignedValue, SignerAt};
 use crate::bytes;
 use crate::canonical::{
-    self, Authentication, CanonicalRequest, Fields, Filled, Kept, Order, Sink, StringToSign,
-    put_token,
+    Authentication, CanonicalRequest, Fields, Filled, Kept, Order, Sink, StringToSign,
+    put_signature, put_token,
 };
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope};
@@ -105,7 +105,7 @@ impl<'r> Presigned<'r> {
         put_target(self.request.target, sink);
         let fields = Fields::in_order(self.request.headers, None, &self.order);
         self.authentication().put_all(&fields, sink);
-        put_signature(&self.signature, self.tokens.1, sink);
+        put_unsigned(&self.signature, self.tokens.1, sink);
     }
 }
 
@@ -134,7 +134,7 @@ pub(super) fn presign_to<'b>(
     let authentication = Authentication { written, ..authentication };
     let hash = reading.parts(&fields, Some(&authentication), content).hash();
     let signature = begun.signature(&signer.key, &hash);
-    put_signature(&signature, signer.token_parts().1, &mut target);
+    put_unsigned(&signature, signer.token_parts().1, &mut target);
     target.finish().ok_or(SignError::BufferTooSmall)
 }
 
@@ -152,8 +152,8 @@ fn put_target(target: &str, sink: &mut impl Sink) {
 
 /// Puts the parameters that are not signed.
 #[inline(always)]
-fn put_signature(signature: &Signature, late_token: SentToken<'_>, sink: &mut impl Sink) {
-    canonical::put_signature(signature, sink);
+fn put_unsigned(signature: &Signature, late_token: SentToken<'_>, sink: &mut impl Sink) {
+    put_signature(signature, sink);
     if let Some((token, value)) = late_token {
         put_token(token, value, sink);
     }

@@ -119,15 +119,15 @@ impl<'r> Signed<'r> {
             self.scope.each_piece(|piece| Sink::put(sink, piece));
         };
         let fields = Fields::in_order(self.wire, Some(&self.additions), &self.order);
-        put_authorization(put_credential, sink);
+        put_before_names(put_credential, sink);
         fields.put_names(b'=', Separator::Semicolon, sink);
-        put_signature(&self.signature, sink);
+        put_behind_names(&self.signature, sink);
     }
 }
 
 /// Puts the value of an `authorization` field up to the list of names.
 #[inline(always)]
-pub(super) fn put_authorization<S: Sink>(put_credential: impl FnOnce(&mut S), sink: &mut S) {
+pub(super) fn put_before_names<S: Sink>(put_credential: impl FnOnce(&mut S), sink: &mut S) {
     sink.put(b"AWS4-HMAC-SHA256 Credential=");
     put_credential(sink);
     sink.put(b", SignedHeaders");
@@ -135,7 +135,7 @@ pub(super) fn put_authorization<S: Sink>(put_credential: impl FnOnce(&mut S), si
 
 /// Puts what follows that list.
 #[inline(always)]
-pub(super) fn put_signature(signature: &Signature, sink: &mut impl Sink) {
+pub(super) fn put_behind_names(signature: &Signature, sink: &mut impl Sink) {
     sink.put(b", Signature=");
     sink.put(signature.as_hex());
 }

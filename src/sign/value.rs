@@ -109,7 +109,7 @@ mod tests {
         AccessKeyId, CredentialScope, Credentials, SecretKey, SessionToken, SessionTokenRule,
     };
     use crate::request::{Header, Request};
-    use crate::sign::{SignError, Signer};
+    use crate::sign::{ContentHeader, SignError, Signer};
     use crate::time::Timestamp;
 
     /// Every way to the text gives the same, and a buffer is filled to its last byte or not at all.
@@ -137,6 +137,36 @@ mod tests {
         assert_eq!(buffer.last(), Some(&b'#'));
         for len in 0..text.len() {
             assert_eq!(write(&mut buffer[..len]), Err(SignError::BufferTooSmall), "{len}");
+        }
+    }
+
+    /// The lengths that the documentation of `sign_to` and `presign_to` gives.
+    #[test]
+    fn what_is_added_is_no_longer_than_documented() {
+        let now = Timestamp::parse("20130524T000000Z").expect("a time");
+        let (id, part, token) = ("i".repeat(128), "p".repeat(64), "t".repeat(500));
+        let headers = [Header { name: "Host", value: b"h" }, Header { name: "X-B", value: b"1" }];
+        let request = Request { method: "GET", target: "/", headers: &headers };
+        let content = ContentSha256::EMPTY;
+        let mut buffer = [0; 2048];
+        for service in ["s3express", part.as_str()] {
+            let credentials = Credentials {
+                access_key_id: AccessKeyId::new(&id).expect("a name"),
+                secret_key: SecretKey::new("secret").expect("a secret"),
+                session_token: Some(SessionToken::new(&token).expect("a token")),
+            };
+            let scope = CredentialScope { date: now.date(), region: &part, service };
+            let signer = Signer::new(&credentials, scope).expect("a scope");
+            let signer = signer.content_header(ContentHeader::Send);
+            let written = signer.sign_to(&request, content, now, &mut buffer).expect("signed");
+            let values: usize = written.headers().map(|(_, value)| value.len()).sum();
+            let added = written.headers().map(|(name, _)| name).filter(|n| *n != "authorization");
+            let names: usize = added.chain(["Host", "X-B"]).map(|name| name.len() + 1).sum();
+            assert!(values <= 400 + names + id.len() + token.len(), "{values}");
+            let life = Duration::from_secs(604_800);
+            let target = signer.presign_to(&request, life, now, &mut buffer).expect("presigned");
+            let most = request.target.len() + 400 + "host%3Bx-b%3B".len() + id.len() + token.len();
+            assert!(target.len() <= most, "{}", target.len());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::signed::{put_authorization, put_signature};
+use super::signed::{put_before_names, put_behind_names};
 use super::{Reading, SignError, SignerAt};
 use crate::bounded::Bounded;
 use crate::canonical::{Additions, Filled, Hashing, Order, Separator, Sink};
@@ -62,14 +62,14 @@ impl<'b> WrittenHeaders<'b> {
             text.put(value.as_bytes());
             let _ = ends.push((token.field(), text.len()));
         }
-        put_authorization(|text| text.put(signer.credential.as_bytes()), &mut text);
+        put_before_names(|text| text.put(signer.credential.as_bytes()), &mut text);
         // Behind the `=`.
         let list_at = text.len() + 1;
         fields.put_names(b'=', Separator::Semicolon, &mut text);
         let list = text.written().and_then(|text| text.get(list_at..));
         let hash = parts.hash_rest(&mut hash, list.ok_or(SignError::BufferTooSmall)?);
 
-        put_signature(&begun.signature(&signer.key, &hash), &mut text);
+        put_behind_names(&begun.signature(&signer.key, &hash), &mut text);
         let _ = ends.push(("authorization", text.len()));
         let text = text.finish().ok_or(SignError::BufferTooSmall)?;
         Ok(Self { text, fields: ends })

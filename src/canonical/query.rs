@@ -47,6 +47,8 @@ pub(crate) struct Query<'a> {
     values: [(u16, u16); AuthenticationName::ALL.len()],
     /// Where the value of `X-Amz-Content-Sha256` does.
     content: (u16, u16),
+    /// Whether there is one of them.
+    authenticates: bool,
     /// Whether one of those stands twice, without `=`, or under another spelling of its name.
     ambiguous: bool,
     /// The parameters in canonical order, if they have to be sorted and are few.
@@ -159,6 +161,20 @@ impl Sorted<{ Limits::MAX_PARAMETERS }> {
     }
 }
 
+/// The parameters of a signature that a query begins with, in canonical order and form.
+#[derive(Clone, Copy)]
+struct Front {
+    count: usize,
+    /// Where they end: before a separator, or where the query ends.
+    end: usize,
+    /// The last one but for the signature.
+    last: Place,
+}
+
+impl Front {
+    const NONE: Self = Self { count: 0, end: 0, last: Place::NOWHERE };
+}
+
 /// As many parameters as most queries have.
 const FEW: usize = 16;
 
@@ -227,6 +243,7 @@ impl<'a> Query<'a> {
             signature: None,
             values: [(0, 0); AuthenticationName::ALL.len()],
             content: (0, 0),
+            authenticates: false,
             ambiguous: false,
             few: [Place::NOWHERE; FEW],
         }
@@ -263,16 +280,91 @@ impl<'a> Query<'a> {
     /// Looks at each parameter once: at the bytes that do not stay as they are, which are those
     /// between the parts, and escapes.
     fn look(&mut self, limits: &Limits) -> Result<(), RequestError> {
+        match self.recognize(limits.parameters) {
+            Some(front) if front.end == self.raw.len() => return Ok(()),
+            Some(front) => {
+                self.look_behind(front, limits)?;
+                if self.canonical || front.count == 0 {
+                    return Ok(());
+                }
+            }
+            None => {}
+        }
+        // Something is odd there, or what has to be sorted was not noted.
+        *self = Self { raw: self.raw, ..Self::new(self.plus) };
+        self.look_behind(Front::NONE, limits)
+    }
+
+    /// Reads what nearly every presigned URL begins with: a signature's parameters, in canonical
+    /// order and form. `None` says nothing of the query.
+    #[inline(always)]
+    fn recognize(&mut self, limit: usize) -> Option<Front> {
+        use AuthenticationName::{
+            Algorithm, Credential, Date, Expires, SecurityToken, Signature, SignedHeaders,
+        };
         let (raw, part) = (self.raw.as_bytes(), Part::Query(self.plus));
+        let mut front = Front::NONE;
+        if Algorithm.begins(raw).is_none() || limit < AuthenticationName::ALL.len() {
+            return Some(front);
+        }
+        // The signature stands there or last.
+        let names = [
+            Algorithm,
+            Credential,
+            Date,
+            Expires,
+            SecurityToken,
+            Signature,
+            SignedHeaders,
+            Signature,
+        ];
         let mut changed = part.changed(raw);
-        let (mut count, mut start, mut is_odd) = (0, 0, false);
+        let mut start = 0;
+        for name in names {
+            let Some(len) = raw.get(start..).and_then(|rest| name.begins(rest)) else { continue };
+            if name == Signature && self.signature.is_some() {
+                break;
+            }
+            let name_end = start + len;
+            // The one behind the name.
+            changed.next();
+            let end = loop {
+                let at = changed.next().unwrap_or(raw.len());
+                match raw.get(at) {
+                    Some(b'&') | None => break at,
+                    Some(_) if Escape::at(raw, at, part) == Some(Escape::Canonical) => {}
+                    Some(_) => return None,
+                }
+            };
+            let position = |at: usize| u16::try_from(at).ok();
+            *self.values.get_mut(name as usize)? = (position(name_end + 1)?, position(end)?);
+            if name == Signature {
+                self.signature = Some((position(start)?, position(end)?));
+            } else {
+                front.last = Place::new(start, name_end, end, false);
+            }
+            front.count += 1;
+            front.end = end;
+            start = end + 1;
+        }
+        (self.may_authenticate, self.authenticates) = (true, true);
+        self.count = front.count as u8;
+        Some(front)
+    }
+
+    /// Looks at what follows such parameters.
+    fn look_behind(&mut self, front: Front, limits: &Limits) -> Result<(), RequestError> {
+        let (raw, part) = (self.raw.as_bytes(), Part::Query(self.plus));
+        let first = if front.count == 0 { 0 } else { front.end + 1 };
+        let mut changed = part.changed(raw.get(first..).unwrap_or_default());
+        let (mut count, mut start, mut is_odd) = (front.count, first, false);
         let mut name_end = None;
-        let mut before = (0, Place::NOWHERE);
+        let mut before = (front.last.key(front.last.parameter(raw).name, self.plus), front.last);
         let mut version_2 = (false, false);
         let mut well_formed = true;
         let mut few = Sorted::<FEW>::NONE;
         loop {
-            let at = changed.next().unwrap_or(raw.len());
+            let at = changed.next().map_or(raw.len(), |at| first + at);
             let byte = raw.get(at);
             match byte {
                 Some(b'=') if name_end.is_none() => {
@@ -351,7 +443,10 @@ impl<'a> Query<'a> {
     #[inline(always)]
     fn note(&mut self, name: &[u8], value: Option<(usize, usize)>) {
         let place = match AuthenticationName::of(name, self.plus) {
-            Some((name, Spelling::Literal)) => self.values.get_mut(name as usize),
+            Some((name, Spelling::Literal)) => {
+                self.authenticates = true;
+                self.values.get_mut(name as usize)
+            }
             Some((_, Spelling::Alias)) => None,
             None if name == Self::CONTENT.as_bytes() => Some(&mut self.content),
             None => return,
@@ -370,6 +465,11 @@ impl<'a> Query<'a> {
     /// its name.
     pub(crate) const fn is_ambiguous(&self) -> bool {
         self.ambiguous
+    }
+
+    /// Whether a parameter of a signature has a value, if the query is not ambiguous.
+    pub(crate) const fn authenticates(&self) -> bool {
+        self.authenticates
     }
 
     /// The value of a parameter of a signature, if the query is not ambiguous.
@@ -740,6 +840,27 @@ impl AuthenticationName {
         }
     }
 
+    /// The length of this name, if a text begins with it, so written, and with what separates it from
+    /// its value.
+    #[inline(always)]
+    fn begins(self, text: &[u8]) -> Option<usize> {
+        let begins = |name: Self| {
+            let (_, begin) = name.between().as_bytes().split_at("&".len());
+            text.starts_with(begin).then_some(begin.len() - "=".len())
+        };
+        // Each compares with a text of known length.
+        match self {
+            Self::Algorithm => begins(Self::Algorithm),
+            Self::Credential => begins(Self::Credential),
+            Self::Date => begins(Self::Date),
+            Self::Expires => begins(Self::Expires),
+            Self::SignedHeaders => begins(Self::SignedHeaders),
+            Self::SecurityToken => begins(Self::SecurityToken),
+            Self::S3SessionToken => begins(Self::S3SessionToken),
+            Self::Signature => begins(Self::Signature),
+        }
+    }
+
     /// The name that is written so.
     #[inline(always)]
     fn of(text: &[u8], plus: PlusSign) -> Option<(Self, Spelling)> {
@@ -1014,10 +1135,11 @@ impl fmt::Debug for SignedText<'_> {
 mod tests {
     extern crate std;
 
-    use super::{Fields, PlusSign, Query};
+    use super::{Fields, Front, PlusSign, Query};
     use crate::canonical::headers::Order;
     use crate::request::{Limits, RequestError};
     use std::string::String;
+    use std::vec::Vec;
 
     struct Text(String);
 
@@ -1054,6 +1176,65 @@ mod tests {
         assert_eq!(canonical("a=b+c", PlusSign::Literal).as_deref(), Ok("a=b%2Bc"));
         assert_eq!(canonical("a=%", PlusSign::Space), Err(RequestError::EscapeSyntax));
         assert_eq!(canonical("%4=", PlusSign::Space), Err(RequestError::EscapeSyntax));
+    }
+
+    const PRESIGNED: &str = "X-Amz-Algorithm=AWS4-HMAC-SHA256\
+        &X-Amz-Credential=AKID%2F20130524%2Fus-east-1%2Fs3%2Faws4_request\
+        &X-Amz-Date=20130524T000000Z&X-Amz-Expires=60&X-Amz-Security-Token=a%2Bb\
+        &X-Amz-SignedHeaders=host&X-Amz-Signature=0f&x-id=GetObject";
+
+    /// What is recognized at a look is what any query is read as: each parameter taken out, put
+    /// elsewhere, or repeated; each byte changed, and each prefix.
+    #[test]
+    fn what_is_recognized_is_read_alike() {
+        let check = |raw: &str| {
+            let mut looked = Query { raw, ..Query::new(PlusSign::Space) };
+            let alike = looked.look_behind(Front::NONE, &Limits::DEFAULT);
+            let read = Query::parse(raw, PlusSign::Space, &Limits::DEFAULT);
+            match (read, alike) {
+                (Ok(read), Ok(())) => {
+                    let all = |query: &Query<'_>| {
+                        let mut text = Text(String::new());
+                        query.put(None, &Fields::in_order(&[], None, &Order::EMPTY), &mut text);
+                        let (values, ambiguous) = (query.values, query.ambiguous);
+                        let names = (query.may_authenticate, query.authenticates, query.version_2);
+                        let form = (query.canonical, query.odd, query.count, query.signature);
+                        (text.0, values, query.content, ambiguous, names, form)
+                    };
+                    assert_eq!(all(&read), all(&looked), "{raw}");
+                }
+                (read, alike) => assert_eq!(read.err(), alike.err(), "{raw}"),
+            }
+            let mut query = Query { raw, ..Query::new(PlusSign::Space) };
+            query.recognize(Limits::MAX_PARAMETERS).map_or(0, |front| front.count)
+        };
+        assert_eq!((check(PRESIGNED), check("x=1")), (7, 0));
+        let parameters: Vec<_> = PRESIGNED.split('&').collect();
+        for taken in 0..parameters.len() {
+            let mut others = parameters.clone();
+            let one = others.remove(taken);
+            check(&others.join("&"));
+            for at in 0..=others.len() {
+                let mut moved = others.clone();
+                moved.insert(at, one);
+                check(&moved.join("&"));
+                moved.insert(taken, one);
+                check(&moved.join("&"));
+            }
+        }
+        for at in 0..PRESIGNED.len() {
+            check(&PRESIGNED[..at + 1]);
+            for other in ["&", "=", "%", "+", "a", "A", "%2F", "%2f", "%41", "/", "#", "\u{e9}", ""]
+            {
+                check(&[&PRESIGNED[..at], other, &PRESIGNED[at + 1..]].concat());
+            }
+        }
+        let few = Limits { parameters: 6, ..Limits::DEFAULT };
+        let refused = Query::parse(PRESIGNED, PlusSign::Space, &few).err();
+        assert_eq!(refused, Some(RequestError::TooManyParameters));
+        let long = PRESIGNED.replace("a%2Bb", &"a".repeat(1 << 16));
+        let refused = Query::parse(&long, PlusSign::Space, &Limits::DEFAULT).err();
+        assert_eq!(refused, Some(RequestError::HeadTooLong));
     }
 
     #[test]

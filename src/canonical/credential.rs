@@ -1,10 +1,13 @@
 //! A credential and its scope as they are written, for whoever writes them often.
 
+use core::fmt;
+
 use super::Filled;
-use super::encode::encode;
+use super::encode::{encode, is_unreserved};
 use super::query::VALUE;
 use crate::bounded::{Bounded, Full};
 use crate::credential::{AccessKeyId, CredentialError, CredentialScope, TERMINATOR};
+use crate::crypto::write_ascii;
 use crate::time::Date;
 
 /// `name/date/region/service/aws4_request`: in a header, in a string to sign, and in a URL.
@@ -72,11 +75,75 @@ impl CredentialText {
     }
 }
 
+/// What stands behind the date of a scope, for whoever looks for it often: `/region/service/
+/// aws4_request`, in a header and in a URL.
+#[derive(Clone, Copy)]
+pub(crate) struct ScopeEnd {
+    text: [u8; Self::MAX_LEN],
+    len: usize,
+    escaped: [u8; Self::MAX_LEN + 2 * Self::SLASHES],
+}
+
+impl ScopeEnd {
+    const MAX_LEN: usize = 64;
+
+    const SLASHES: usize = 3;
+
+    /// `None` if that would be long, or if more than its slashes has to be escaped.
+    pub(crate) const fn new(region: &str, service: &str) -> Option<Self> {
+        let parts = [region.as_bytes(), service.as_bytes(), TERMINATOR.as_bytes()];
+        let mut end = Self { text: [0; _], len: 0, escaped: [0; _] };
+        let mut slashes = 0;
+        while slashes < parts.len() {
+            let part = parts[slashes];
+            if part.is_empty() || end.len + 1 + part.len() > Self::MAX_LEN {
+                return None;
+            }
+            end.text[end.len] = b'/';
+            let mut at = 0;
+            while at < 3 {
+                end.escaped[end.len + 2 * slashes + at] = b"%2F"[at];
+                at += 1;
+            }
+            end.len += 1;
+            slashes += 1;
+            let mut at = 0;
+            while at < part.len() {
+                if !is_unreserved(part[at]) {
+                    return None;
+                }
+                end.text[end.len] = part[at];
+                end.escaped[end.len + 2 * slashes] = part[at];
+                end.len += 1;
+                at += 1;
+            }
+        }
+        Some(end)
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.text.get(..self.len).unwrap_or_default()
+    }
+
+    /// As it stands in a URL.
+    #[inline(always)]
+    pub(crate) fn escaped(&self) -> &[u8] {
+        self.escaped.get(..self.len + 2 * Self::SLASHES).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for ScopeEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_ascii(f, self.as_bytes())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;
 
-    use super::CredentialText;
+    use super::{CredentialText, ScopeEnd};
     use crate::credential::{AccessKeyId, CredentialError, CredentialScope};
     use crate::time::Date;
 
@@ -108,5 +175,24 @@ mod tests {
         assert_eq!(escaped("a+b/c")?, Some(known));
         assert_eq!(escaped(&"+".repeat(AccessKeyId::MAX_LEN))?, None);
         Ok(())
+    }
+
+    #[test]
+    fn ends_of_scopes() {
+        let end = ScopeEnd::new;
+        let s3 = end("us-east-1", "s3").expect("nothing to escape");
+        assert_eq!(s3.as_bytes(), b"/us-east-1/s3/aws4_request");
+        assert_eq!(s3.escaped(), b"%2Fus-east-1%2Fs3%2Faws4_request");
+        assert_eq!(std::format!("{s3:?}"), "/us-east-1/s3/aws4_request");
+        for strange in ["", "a/b", "a,b", "a%2Fb", "a+b", "a b", "\u{e9}"] {
+            assert!(end(strange, "s3").is_none() && end("r", strange).is_none(), "{strange}");
+        }
+        let longest = "r".repeat(64 - "//s3/aws4_request".len());
+        let whole = std::format!("/{longest}/s3/aws4_request");
+        let end_of_longest = end(&longest, "s3").expect("long enough");
+        assert_eq!(end_of_longest.as_bytes(), whole.as_bytes());
+        assert_eq!(end_of_longest.escaped(), whole.replace('/', "%2F").as_bytes());
+        assert!(end(&std::format!("{longest}r"), "s3").is_none());
+        assert!(end("s3", &longest).is_some() && end("s3r", &longest).is_none());
     }
 }

@@ -29,7 +29,7 @@ use crate::signature::{Signature, SigningKey};
 use crate::time::Timestamp;
 
 pub(crate) use added::{Added, Additions};
-pub(crate) use credential::CredentialText;
+pub(crate) use credential::{CredentialText, ScopeEnd};
 pub(crate) use encode::{Decoded, is_plain};
 pub(crate) use headers::{
     CoverageError, Covered, Fields, Host, Order, Separator, SignedHeaders, canonical_name,

@@ -47,7 +47,8 @@ fn usual<'r: 'b, 'b>(
     now: Timestamp,
 ) -> Option<Presented<'r, 'b>> {
     let text = value.strip_prefix(b"AWS4-HMAC-SHA256 Credential=")?;
-    let (credential, rest) = ClaimedCredential::usual(text, b"/", rules, now)?;
+    let end = rules.scope_end.as_ref()?.as_bytes();
+    let (credential, rest) = ClaimedCredential::usual(text, b"/", end, rules, now)?;
     let rest = rest.strip_prefix(b",")?;
     let rest = rest.strip_prefix(b" ").unwrap_or(rest).strip_prefix(b"SignedHeaders=")?;
     let (rest, signature) = rest.split_at_checked(rest.len().checked_sub(Signature::HEX_LEN)?)?;

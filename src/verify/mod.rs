@@ -20,10 +20,10 @@ mod verified;
 use core::time::Duration;
 
 use crate::body::{Binding, ChunkMinimum, ChunkRules};
-use crate::bytes::{self, Lanes};
+use crate::bytes;
 use crate::canonical::{
     CoverageError, Covered, Dialect, Fields, Host, Kept, Order, Parts, Path, PlusSign, Query,
-    SignedHeaders, StringToSign, Token, is_plain,
+    ScopeEnd, SignedHeaders, StringToSign, Token, is_plain,
 };
 use crate::chunked::Announcement;
 use crate::content::ContentSha256;
@@ -87,6 +87,8 @@ pub struct Verifier<'p> {
     pub(crate) limits: Limits,
     /// That of the service, which is asked for often.
     dialect: Dialect,
+    /// How the scopes of nearly all credentials end.
+    scope_end: Option<ScopeEnd>,
 }
 
 /// What becomes of a request whose signature does not cover its body.
@@ -122,6 +124,7 @@ impl<'p> Verifier<'p> {
             chunk_minimum: ChunkMinimum::Accept,
             limits: Limits::DEFAULT,
             dialect: Dialect::of_service(service),
+            scope_end: ScopeEnd::new(region, service),
         }
     }
 
@@ -648,30 +651,22 @@ impl<'b> ClaimedCredential<'b> {
         AccessKeyId::of_checked(self.name)
     }
 
-    /// Reads the credential of today for the service that is asked for, and gives what stands
-    /// behind it. `None` says nothing of the text.
+    /// Reads the credential of today for the service that is asked for, whose parts are separated by
+    /// `slash` and whose scope ends in `end`, and gives what stands behind it. `None` says nothing of
+    /// the text.
     #[inline(always)]
     fn usual<'t: 'b>(
         text: &'t [u8],
         slash: &[u8],
+        end: &[u8],
         rules: &'b Verifier<'_>,
         now: Timestamp,
     ) -> Option<(Self, &'t [u8])> {
         let (name, rest) = text.split_at_checked(bytes::find(text, *slash.first()?)?)?;
         AccessKeyId::check(name).ok()?;
         let date = now.date();
+        let rest = rest.strip_prefix(slash)?.strip_prefix(date.as_bytes())?.strip_prefix(end)?;
         let (region, service, terminator) = (rules.region, rules.service, TERMINATOR);
-        // Rules can ask for what no credential can say.
-        let separates = |lanes: Lanes| lanes.is(b'/') | lanes.is(b',');
-        let sayable = |part: &str| !part.is_empty() && bytes::none(part.as_bytes(), separates);
-        if !sayable(region) || !sayable(service) {
-            return None;
-        }
-        let parts = [date.as_bytes(), region.as_bytes(), service.as_bytes(), terminator.as_bytes()];
-        let mut rest = rest;
-        for part in parts {
-            rest = rest.strip_prefix(slash)?.strip_prefix(part)?;
-        }
         Some((Self { name, date, region, service, terminator }, rest))
     }
 
@@ -737,19 +732,13 @@ impl<'r> Presented<'r, '_> {
     #[inline(always)]
     pub(crate) fn expires(&self, rules: &Verifier<'_>) -> Result<Option<Duration>, ReadError> {
         let Some(text) = self.expires else { return Ok(None) };
-        let digits = text.strip_prefix(b"-").unwrap_or(text);
-        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-            return Err(ReadError::ExpiresSyntax);
-        }
-        if text.starts_with(b"-") {
-            return Err(ReadError::ExpiresNegative);
-        }
-        match number(digits) {
+        match number(text) {
             Some(0) => Err(ReadError::ExpiresZero),
             Some(life) if life <= rules.max_expires.as_secs() => {
                 Ok(Some(Duration::from_secs(life)))
             }
-            _ => Err(ReadError::ExpiresTooLong),
+            Some(_) => Err(ReadError::ExpiresTooLong),
+            None => Err(no_life(text)),
         }
     }
 }
@@ -780,11 +769,24 @@ fn content_length(wire: &Wire<'_>) -> Result<Option<u64>, ReadError> {
     Ok(length)
 }
 
-/// A length in decimal digits.
+/// Why a text is no life of a presigned URL.
+#[cold]
+fn no_life(text: &[u8]) -> ReadError {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        ReadError::ExpiresSyntax
+    } else if digits.len() < text.len() {
+        ReadError::ExpiresNegative
+    } else {
+        ReadError::ExpiresTooLong
+    }
+}
+
+/// A number in decimal digits; `None` also if it is beyond 64 bits.
 fn number(value: &[u8]) -> Option<u64> {
-    let add = |number: u64, byte: &u8| {
-        let digit = u64::from(byte.wrapping_sub(b'0'));
-        number.checked_mul(10)?.checked_add(digit).filter(|_| digit < 10)
+    let add = |number: u64, byte: &u8| match byte.wrapping_sub(b'0') {
+        digit @ 0..10 => number.checked_mul(10)?.checked_add(u64::from(digit)),
+        _ => None,
     };
     value.iter().try_fold(0, add).filter(|_| !value.is_empty())
 }

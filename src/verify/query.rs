@@ -8,7 +8,9 @@ use super::claim::{ClaimedName, Source};
 use super::{ClaimedCredential, Mechanism, Presented, ReadError, Tokens, Verifier};
 use crate::bounded::Bounded;
 use crate::bytes;
-use crate::canonical::{ALGORITHM, AuthenticationName, Dialect, Parameter, Query, Spelling};
+use crate::canonical::{
+    ALGORITHM, AuthenticationName, Dialect, Parameter, Query, ScopeEnd, Spelling,
+};
 use crate::credential::AccessKeyId;
 use crate::signature::PresentedSignature;
 use crate::time::Timestamp;
@@ -69,7 +71,7 @@ impl<'r> AuthenticationParameters<'r> {
                 .or_else(|_| Self::find_in(query, query.sorted()))?;
             return Ok(Self { version_2: !found.any && query.is_version_2(), ..found });
         }
-        let any = AuthenticationName::ALL.iter().any(|name| query.value(*name).is_some());
+        let any = query.authenticates();
         Ok(Self {
             algorithm: query.value(AuthenticationName::Algorithm),
             credential: query.value(AuthenticationName::Credential),
@@ -152,18 +154,12 @@ pub(super) fn read<'r: 'b, 'b>(
     if expires.is_none() && rules.dialect() == Dialect::S3 {
         return Err(ReadError::ParameterMissing);
     }
-    let usual = ClaimedCredential::usual(credential, b"%2F", rules, now);
-    // Nothing of it but its four slashes would be decoded.
-    let literal = |text: &[u8]| bytes::none(text, |lanes| lanes.is(b'%') | lanes.is(b'+'));
+    let end = rules.scope_end.as_ref().map(ScopeEnd::escaped);
+    let usual = end.and_then(|end| ClaimedCredential::usual(credential, b"%2F", end, rules, now));
     let text = Source::Query(credential, rules.plus);
     let credential = match usual {
-        Some((usual, []))
-            if literal(usual.name)
-                && literal(usual.region.as_bytes())
-                && literal(usual.service.as_bytes()) =>
-        {
-            usual
-        }
+        // Nothing of it but its four slashes would be decoded.
+        Some((usual, [])) if bytes::find(usual.name, b'+').is_none() => usual,
         _ => {
             let buffer = buffer.get_or_insert_with(Buffer::new);
             let decoded = buffer.decode(query, credential);

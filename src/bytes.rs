@@ -305,8 +305,13 @@ pub(crate) fn lowers_to(text: &[u8], lower_case: &[u8]) -> bool {
     let same = |text: &[u8; LANES], lower_case: &[u8; LANES]| {
         Lanes::of(*text).lower().to_array() == *lower_case
     };
+    let (Some(first), Some(lower_first)) = (text.first_chunk(), lower_case.first_chunk()) else {
+        return false;
+    };
     let mut all = text.as_chunks().0.iter().zip(lower_case.as_chunks().0);
-    all.all(|(text, lower_case)| same(text, lower_case)) && same(last, lower_last)
+    same(first, lower_first)
+        && same(last, lower_last)
+        && (text.len() <= 2 * LANES || all.all(|(text, lower_case)| same(text, lower_case)))
 }
 
 /// Copies a text to a place of its length. Short ones take no call of `memcpy`.

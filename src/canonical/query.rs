@@ -133,17 +133,34 @@ impl<const N: usize> Sorted<N> {
     /// Puts the places in order.
     fn sort(&mut self, raw: &[u8], plus: PlusSign) {
         let Self { places, keys } = self;
-        let keys = keys.as_mut_slice();
-        keys.sort_unstable();
-        // Those that begin alike are told apart by the rest.
         let place = |key: &u128| places.get((key & Self::INDEX) as usize);
-        let alike = |a: &u128, b: &u128| a & !Self::INDEX == b & !Self::INDEX;
-        for run in keys.chunk_by_mut(alike).filter(|run| run.len() > 1) {
-            run.sort_unstable_by(|a, b| {
-                let places = place(a).zip(place(b));
-                places.map_or(Ordering::Equal, |(a, b)| a.compare(b, raw, plus))
+        each_run(keys.as_mut_slice(), |run| {
+            // Those that begin alike are told apart by what follows, if they are written as they are
+            // sorted,
+            if run.iter().filter_map(place).all(|place| !place.is_odd) {
+                for key in run.iter_mut() {
+                    let next = place(key).map_or(0, |place| place.next_key(raw));
+                    *key = next & !Self::INDEX | *key & Self::INDEX;
+                }
+            }
+            // and else by all of it.
+            each_run(run, |run| {
+                run.sort_unstable_by(|a, b| {
+                    let places = place(a).zip(place(b));
+                    places.map_or(Ordering::Equal, |(a, b)| a.compare(b, raw, plus))
+                });
             });
-        }
+        });
+    }
+}
+
+/// Sorts keys, and hands over those that are the same but for the index.
+#[inline(always)]
+fn each_run(keys: &mut [u128], each: impl FnMut(&mut [u128])) {
+    keys.sort_unstable();
+    let alike = |a: &u128, b: &u128| a >> 8 == b >> 8;
+    if keys.windows(2).any(|pair| matches!(pair, [a, b] if alike(a, b))) {
+        keys.chunk_by_mut(alike).filter(|run| run.len() > 1).for_each(each);
     }
 }
 
@@ -213,6 +230,12 @@ impl Place {
     #[inline(always)]
     fn key(&self, name: &[u8], plus: PlusSign) -> u128 {
         if self.is_odd { encoded_key(name, plus) } else { text_key(name) }
+    }
+
+    /// The same for the bytes behind those that a key keeps, if it is its own canonical form.
+    #[inline(always)]
+    fn next_key(&self, raw: &[u8]) -> u128 {
+        text_key(self.parameter(raw).name.get(15..).unwrap_or_default())
     }
 
     /// Whether it is the later one of two that are their own canonical form.
@@ -1170,6 +1193,18 @@ mod tests {
             ("prefix=a+b%2B&x=%7e%2f/?", "prefix=a%20b%2B&x=~%2F%2F%3F"),
             ("a=~&a=%2F&a=A&a=a&a=", "a=&a=%2F&a=A&a=a&a=~"),
             ("ab=1&a=2", "a=2&ab=1"),
+            // Alike for fifteen bytes and for thirty, some written otherwise.
+            (
+                "response-content-b=1&response-content-%61b=2&response-content-a=3&response-conten=4",
+                "response-conten=4&response-content-a=3&response-content-ab=2&response-content-b=1",
+            ),
+            (
+                "x-amz-meta-thirty-bytes-long-ax=1&x-amz-meta-thirty-bytes-long-aa=2\
+                 &x-amz-meta-thirty-bytes-long-a=3&x-amz-meta-thirty-bytes-long-aa=1&x-amz-meta-thirty=4",
+                "x-amz-meta-thirty=4&x-amz-meta-thirty-bytes-long-a=3\
+                 &x-amz-meta-thirty-bytes-long-aa=1&x-amz-meta-thirty-bytes-long-aa=2\
+                 &x-amz-meta-thirty-bytes-long-ax=1",
+            ),
         ] {
             assert_eq!(canonical(raw, PlusSign::Space).as_deref(), Ok(expected), "{raw}");
         }

@@ -178,20 +178,6 @@ impl Sorted<{ Limits::MAX_PARAMETERS }> {
     }
 }
 
-/// The parameters of a signature that a query begins with, in canonical order and form.
-#[derive(Clone, Copy)]
-struct Front {
-    count: usize,
-    /// Where they end: before a separator, or where the query ends.
-    end: usize,
-    /// The last one but for the signature.
-    last: Place,
-}
-
-impl Front {
-    const NONE: Self = Self { count: 0, end: 0, last: Place::NOWHERE };
-}
-
 /// As many parameters as most queries have.
 const FEW: usize = 16;
 
@@ -304,50 +290,50 @@ impl<'a> Query<'a> {
     /// between the parts, and escapes.
     fn look(&mut self, limits: &Limits) -> Result<(), RequestError> {
         match self.recognize(limits.parameters) {
-            Some(front) if front.end == self.raw.len() => return Ok(()),
-            Some(front) => {
-                self.look_behind(front, limits)?;
-                if self.canonical || front.count == 0 {
-                    return Ok(());
-                }
+            Some(end) if end > self.raw.len() => Ok(()),
+            Some(end) => self.look_behind(end, limits),
+            None => {
+                // Whatever was found is found again.
+                *self = Self { raw: self.raw, ..Self::new(self.plus) };
+                self.look_behind(0, limits)
             }
-            None => {}
         }
-        // Something is odd there, or what has to be sorted was not noted.
-        *self = Self { raw: self.raw, ..Self::new(self.plus) };
-        self.look_behind(Front::NONE, limits)
     }
 
     /// Reads what nearly every presigned URL begins with: a signature's parameters, in canonical
-    /// order and form. `None` says nothing of the query.
+    /// order and form, but that the signature itself may stand last. Gives where the rest begins:
+    /// behind the end, if there is none. `None` says nothing of the query.
     #[inline(always)]
-    fn recognize(&mut self, limit: usize) -> Option<Front> {
+    fn recognize(&mut self, limit: usize) -> Option<usize> {
         use AuthenticationName::{
             Algorithm, Credential, Date, Expires, SecurityToken, Signature, SignedHeaders,
         };
         let (raw, part) = (self.raw.as_bytes(), Part::Query(self.plus));
-        let mut front = Front::NONE;
-        if Algorithm.begins(raw).is_none() || limit < AuthenticationName::ALL.len() {
-            return Some(front);
+        let usual = limit > AuthenticationName::ALL.len() && raw.len() <= usize::from(u16::MAX);
+        if !usual || Algorithm.begins(raw).is_none() {
+            return Some(0);
         }
-        // The signature stands there or last.
-        let names = [
-            Algorithm,
-            Credential,
-            Date,
-            Expires,
-            SecurityToken,
-            Signature,
-            SignedHeaders,
-            Signature,
+        // The signature stands there or last; what has no name among them is the content.
+        const NAMES: [Option<AuthenticationName>; 9] = [
+            Some(Algorithm),
+            None,
+            Some(Credential),
+            Some(Date),
+            Some(Expires),
+            Some(SecurityToken),
+            Some(Signature),
+            Some(SignedHeaders),
+            Some(Signature),
         ];
         let mut changed = part.changed(raw);
         let mut start = 0;
-        for name in names {
-            let Some(len) = raw.get(start..).and_then(|rest| name.begins(rest)) else { continue };
-            if name == Signature && self.signature.is_some() {
-                break;
-            }
+        for name in &NAMES {
+            let Some(rest) = raw.get(start..) else { break };
+            let begins = match name {
+                Some(name) => name.begins(rest),
+                None => rest.starts_with(b"X-Amz-Content-Sha256=").then_some(Self::CONTENT.len()),
+            };
+            let Some(len) = begins else { continue };
             let name_end = start + len;
             // The one behind the name.
             changed.next();
@@ -359,33 +345,61 @@ impl<'a> Query<'a> {
                     Some(_) => return None,
                 }
             };
-            let position = |at: usize| u16::try_from(at).ok();
-            *self.values.get_mut(name as usize)? = (position(name_end + 1)?, position(end)?);
-            if name == Signature {
-                self.signature = Some((position(start)?, position(end)?));
-            } else {
-                front.last = Place::new(start, name_end, end, false);
+            let place = Place::new(start, name_end, end, false);
+            let value = match name {
+                Some(name) => self.values.get_mut(*name as usize)?,
+                None => &mut self.content,
+            };
+            // The signature stands once.
+            if value.0 != 0 {
+                break;
             }
-            front.count += 1;
-            front.end = end;
+            *value = (place.name_end + 1, place.end);
+            if *name == Some(Signature) {
+                self.signature = Some((place.start, place.end));
+            }
+            self.count += 1;
             start = end + 1;
         }
         (self.may_authenticate, self.authenticates) = (true, true);
-        self.count = front.count as u8;
-        Some(front)
+        Some(start)
     }
 
-    /// Looks at what follows such parameters.
-    fn look_behind(&mut self, front: Front, limits: &Limits) -> Result<(), RequestError> {
+    /// Adds the parameters that have been recognized to those that may have to be sorted, and gives
+    /// the last one but for the signature.
+    #[inline(never)]
+    fn sort_recognized(&self, few: &mut Sorted<FEW>) -> (u128, Place) {
+        let raw = self.raw.as_bytes();
+        let names = AuthenticationName::ALL.map(AuthenticationName::as_str);
+        let found = names.into_iter().zip(self.values).chain([(Self::CONTENT, self.content)]);
+        let mut last = (0, Place::NOWHERE);
+        for (name, (value, end)) in found.filter(|(_, (value, _))| *value != 0) {
+            // Before a value stand its name and what separates it.
+            let name_end = usize::from(value).saturating_sub(1);
+            let start = name_end.saturating_sub(name.len());
+            let place = Place::new(start, name_end, usize::from(end), false);
+            let key = text_key(place.parameter(raw).name);
+            few.push(place, key);
+            if key > last.0 && self.signature != Some((place.start, place.end)) {
+                last = (key, place);
+            }
+        }
+        last
+    }
+
+    /// Looks at what follows what was recognized, from `first` on.
+    fn look_behind(&mut self, first: usize, limits: &Limits) -> Result<(), RequestError> {
         let (raw, part) = (self.raw.as_bytes(), Part::Query(self.plus));
-        let first = if front.count == 0 { 0 } else { front.end + 1 };
         let mut changed = part.changed(raw.get(first..).unwrap_or_default());
-        let (mut count, mut start, mut is_odd) = (front.count, first, false);
+        let (mut count, mut start, mut is_odd) = (usize::from(self.count), first, false);
         let mut name_end = None;
-        let mut before = (front.last.key(front.last.parameter(raw).name, self.plus), front.last);
         let mut version_2 = (false, false);
         let mut well_formed = true;
         let mut few = Sorted::<FEW>::NONE;
+        let mut before = match first {
+            0 => (0, Place::NOWHERE),
+            _ => self.sort_recognized(&mut few),
+        };
         loop {
             let at = changed.next().map_or(raw.len(), |at| first + at);
             let byte = raw.get(at);
@@ -503,8 +517,10 @@ impl<'a> Query<'a> {
 
     #[inline(always)]
     fn between(&self, (start, end): (u16, u16)) -> Option<&'a [u8]> {
-        let raw = self.raw.as_bytes();
-        raw.get(usize::from(start)..usize::from(end)).filter(|_| start != 0)
+        if start == 0 {
+            return None;
+        }
+        self.raw.as_bytes().get(usize::from(start)..usize::from(end))
     }
 
     /// The parameters as they came.
@@ -1158,7 +1174,7 @@ impl fmt::Debug for SignedText<'_> {
 mod tests {
     extern crate std;
 
-    use super::{Fields, Front, PlusSign, Query};
+    use super::{Fields, PlusSign, Query};
     use crate::canonical::headers::Order;
     use crate::request::{Limits, RequestError};
     use std::string::String;
@@ -1214,7 +1230,7 @@ mod tests {
     }
 
     const PRESIGNED: &str = "X-Amz-Algorithm=AWS4-HMAC-SHA256\
-        &X-Amz-Credential=AKID%2F20130524%2Fus-east-1%2Fs3%2Faws4_request\
+        &X-Amz-Content-Sha256=UNSIGNED-PAYLOAD&X-Amz-Credential=AKID%2F20130524%2Fus-east-1%2Fs3%2Faws4_request\
         &X-Amz-Date=20130524T000000Z&X-Amz-Expires=60&X-Amz-Security-Token=a%2Bb\
         &X-Amz-SignedHeaders=host&X-Amz-Signature=0f&x-id=GetObject";
 
@@ -1224,7 +1240,7 @@ mod tests {
     fn what_is_recognized_is_read_alike() {
         let check = |raw: &str| {
             let mut looked = Query { raw, ..Query::new(PlusSign::Space) };
-            let alike = looked.look_behind(Front::NONE, &Limits::DEFAULT);
+            let alike = looked.look_behind(0, &Limits::DEFAULT);
             let read = Query::parse(raw, PlusSign::Space, &Limits::DEFAULT);
             match (read, alike) {
                 (Ok(read), Ok(())) => {
@@ -1241,9 +1257,10 @@ mod tests {
                 (read, alike) => assert_eq!(read.err(), alike.err(), "{raw}"),
             }
             let mut query = Query { raw, ..Query::new(PlusSign::Space) };
-            query.recognize(Limits::MAX_PARAMETERS).map_or(0, |front| front.count)
+            query.recognize(Limits::MAX_PARAMETERS);
+            query.count
         };
-        assert_eq!((check(PRESIGNED), check("x=1")), (7, 0));
+        assert_eq!((check(PRESIGNED), check("x=1")), (8, 0));
         let parameters: Vec<_> = PRESIGNED.split('&').collect();
         for taken in 0..parameters.len() {
             let mut others = parameters.clone();

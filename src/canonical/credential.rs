@@ -1,4 +1,4 @@
-//! A credential and its scope as they are written, for whoever writes them often.
+//! A credential and its scope as they are written, for whoever writes them, or looks for them, often.
 
 use core::fmt;
 
@@ -75,8 +75,8 @@ impl CredentialText {
     }
 }
 
-/// What stands behind the date of a scope, for whoever looks for it often: `/region/service/
-/// aws4_request`, in a header and in a URL.
+/// `/region/service/aws4_request`, what stands behind the date of a scope: in a header and in a URL,
+/// for whoever looks for it often.
 #[derive(Clone, Copy)]
 pub(crate) struct ScopeEnd {
     text: [u8; Self::MAX_LEN],

@@ -314,6 +314,90 @@ pub(crate) fn lowers_to(text: &[u8], lower_case: &[u8]) -> bool {
         && (text.len() <= 2 * LANES || all.all(|(text, lower_case)| same(text, lower_case)))
 }
 
+/// A text that is copied in another form than it came in, or in the same.
+pub(crate) trait Text {
+    /// How many bytes it has, in either form.
+    fn len(&self) -> usize;
+
+    /// Writes the text to the front of a place that is at least as long. What stands behind it there
+    /// may be overwritten.
+    fn write(&self, to: &mut [u8]);
+
+    /// Hands over the text, piece by piece.
+    fn each_piece(&self, each: impl FnMut(&[u8]));
+}
+
+impl Text for &[u8] {
+    #[inline(always)]
+    fn len(&self) -> usize {
+        <[u8]>::len(self)
+    }
+
+    #[inline(always)]
+    fn write(&self, to: &mut [u8]) {
+        copy(to, self);
+    }
+
+    #[inline(always)]
+    fn each_piece(&self, mut each: impl FnMut(&[u8])) {
+        each(self);
+    }
+}
+
+/// A text in lower case, made so once, however often it is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Lowered<'a> {
+    /// The first sixteen bytes in lower case, zeros behind a shorter text.
+    head: [u8; LANES],
+    /// In the case it came in.
+    text: &'a [u8],
+}
+
+impl<'a> Lowered<'a> {
+    #[inline(always)]
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        let lanes = text.first_chunk().map(|first| Lanes::of(*first));
+        let lanes = lanes.unwrap_or_else(|| Lanes::of_short(text));
+        Self { head: lanes.lower().to_array(), text }
+    }
+
+    /// Writes what follows the first sixteen bytes.
+    #[inline(always)]
+    fn write_behind(&self, to: &mut [u8]) {
+        let Some(to) = to.get_mut(..self.len()) else { return };
+        if self.len() > 2 * LANES {
+            copy_lower(to, self.text);
+        } else if let (Some(place), Some(last)) = (to.last_chunk_mut(), self.text.last_chunk()) {
+            *place = Lanes::of(*last).lower().to_array();
+        }
+    }
+}
+
+impl Text for Lowered<'_> {
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    #[inline(always)]
+    fn write(&self, to: &mut [u8]) {
+        match to.first_chunk_mut() {
+            Some(place) => *place = self.head,
+            None => copy(to, self.head.get(..to.len()).unwrap_or_default()),
+        }
+        if self.len() > LANES {
+            self.write_behind(to);
+        }
+    }
+
+    fn each_piece(&self, mut each: impl FnMut(&[u8])) {
+        for piece in self.text.chunks(LANES) {
+            let lower = Lanes::of_short(piece).lower().to_array();
+            each(lower.get(..piece.len()).unwrap_or_default());
+        }
+    }
+}
+
 /// Copies a text to a place of its length. Short ones take no call of `memcpy`.
 #[inline(always)]
 pub(crate) fn copy(to: &mut [u8], from: &[u8]) {
@@ -404,8 +488,8 @@ mod tests {
     extern crate std;
 
     use super::{
-        LANES, Lanes, copy, copy_lower, find, head, key, lower_key, lowers_to, none, others,
-        position, positions, positions_ahead, rfind,
+        LANES, Lanes, Lowered, Text, copy, copy_lower, find, head, key, lower_key, lowers_to, none,
+        others, position, positions, positions_ahead, rfind,
     };
     use std::vec::Vec;
 
@@ -512,6 +596,28 @@ mod tests {
             assert_eq!(to, from);
             copy_lower(&mut to, from);
             assert_eq!(to, from.to_ascii_lowercase());
+        }
+    }
+
+    /// To a place of the text's length, and to longer ones.
+    #[test]
+    fn writes_the_whole() {
+        let text: Vec<u8> = (0..=255).cycle().skip(b'8'.into()).take(80).collect();
+        for len in 0..=text.len() {
+            let text = &text[..len];
+            let (lowered, lower) = (Lowered::new(text), text.to_ascii_lowercase());
+            for room in 0..40 {
+                let mut to = std::vec![7; len + room];
+                lowered.write(&mut to);
+                assert_eq!(to[..len], lower, "{len} with {room}");
+                text.write(&mut to);
+                assert_eq!(to[..len], *text, "{len} with {room}");
+            }
+            let (mut pieces, mut piece) = (Vec::new(), Vec::new());
+            lowered.each_piece(|piece| pieces.extend_from_slice(piece));
+            text.each_piece(|all| piece.extend_from_slice(all));
+            assert_eq!((pieces, piece), (lower, text.to_vec()));
+            assert_eq!((Text::len(&lowered), Text::len(&text)), (len, len));
         }
     }
 

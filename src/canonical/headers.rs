@@ -12,7 +12,7 @@ use core::cmp::Ordering;
 use super::Sink;
 use super::added::{Added, Additions};
 use crate::bounded::Bounded;
-use crate::bytes::{self, Lanes, others};
+use crate::bytes::{self, Lanes, Lowered, Text, others};
 use crate::request::{Header, Known, Limits, RequestError, Wire, is_token, trim};
 
 const MAX_FIELDS: usize = Limits::MAX_HEADERS + Added::COUNT;
@@ -260,44 +260,69 @@ impl<'a> Fields<'a> {
         self.order.is_repetition(before, name)
     }
 
-    /// Puts a line for each name.
+    /// Puts a line for each name, and hands over the name behind it.
     #[inline(always)]
-    pub(super) fn put_lines(&self, sink: &mut impl Sink) {
+    pub(super) fn put_lines(&self, sink: &mut impl Sink, mut put_name: impl FnMut(&Lowered<'_>)) {
         if self.order.repeats {
-            return self.put_joined(sink);
+            return self.put_joined(sink, put_name);
         }
         for index in self.order.indices.as_slice() {
             sink.advance();
             match (self.wire.get(usize::from(*index)), self.added) {
                 (Some(header), _) => {
-                    let name = canonical_name(header.name).as_bytes();
-                    if self.canonical.unbounded_shr(u32::from(*index)) & 1 != 0 {
-                        sink.put_line(name, header.value);
-                        continue;
-                    }
-                    sink.put_lower(name);
-                    sink.put(b":");
-                    put_value(header.value, sink);
+                    let name = Lowered::new(canonical_name(header.name).as_bytes());
+                    self.put_field(&name, *index, header, sink);
+                    put_name(&name);
                 }
                 (None, Some(additions)) => {
                     let added = Added::of(self.wire.len(), *index);
-                    if added != Added::Trailer {
-                        sink.put_line(added.name().as_bytes(), additions.value(added));
-                        continue;
+                    let name = Lowered::new(added.name().as_bytes());
+                    if added == Added::Trailer {
+                        sink.put_name(&name);
+                        sink.put(b":");
+                        put_value(additions.value(added), sink);
+                        sink.put(b"\n");
+                    } else {
+                        sink.put_line(&name, additions.value(added));
                     }
-                    sink.put(added.name().as_bytes());
-                    sink.put(b":");
-                    put_value(additions.value(added), sink);
+                    put_name(&name);
                 }
                 (None, None) => {}
             }
-            sink.put(b"\n");
         }
+    }
+
+    /// Puts a line for each name, as it stands in the list if that came along.
+    #[inline(always)]
+    pub(super) fn put_listed(&self, sink: &mut impl Sink) {
+        let (Some(list), false) = (self.list, self.order.repeats) else {
+            return self.put_lines(sink, |_| ());
+        };
+        let mut start = 0;
+        for index in self.order.indices.as_slice() {
+            sink.advance();
+            let Some(header) = self.wire.get(usize::from(*index)) else { continue };
+            let end = start + canonical_name(header.name).len();
+            self.put_field(&list.get(start..end).unwrap_or_default(), *index, header, sink);
+            start = end + 1;
+        }
+    }
+
+    /// Puts the line of a field that stands alone.
+    #[inline(always)]
+    fn put_field(&self, name: &impl Text, index: u8, header: &Header<'_>, sink: &mut impl Sink) {
+        if self.canonical.unbounded_shr(u32::from(index)) & 1 != 0 {
+            return sink.put_line(name, header.value);
+        }
+        sink.put_name(name);
+        sink.put(b":");
+        put_value(header.value, sink);
+        sink.put(b"\n");
     }
 
     /// Puts a line for each name, where fields have to be joined.
     #[inline(never)]
-    fn put_joined(&self, sink: &mut impl Sink) {
+    fn put_joined(&self, sink: &mut impl Sink, mut put_name: impl FnMut(&Lowered<'_>)) {
         let mut before = None;
         for index in self.order.indices.as_slice() {
             let name = name_of(self.wire, *index);
@@ -307,8 +332,10 @@ impl<'a> Fields<'a> {
                 if before.is_some() {
                     sink.put(b"\n");
                 }
-                sink.put_lower(name.as_bytes());
+                let name = Lowered::new(name.as_bytes());
+                sink.put_name(&name);
                 sink.put(b":");
+                put_name(&name);
             }
             match (self.wire.get(usize::from(*index)), self.added) {
                 (Some(header), _) => put_value(header.value, sink),
@@ -421,12 +448,13 @@ impl Order {
             if self.repeats && self.is_repetition(before.replace(name), name) {
                 continue;
             }
+            let name = Lowered::new(name.as_bytes());
             match (separator, lead) {
                 (Separator::Escaped, b';') => {
-                    sink.put(b"%3B");
-                    sink.put_lower(name.as_bytes());
+                    sink.put(b"%3");
+                    sink.put_led_name(b'B', &name);
                 }
-                _ => sink.put_led_lower(lead, name.as_bytes()),
+                _ => sink.put_led_name(lead, &name),
             }
             lead = b';';
         }
@@ -767,7 +795,7 @@ mod tests {
         let headers: Vec<_> = headers.iter().map(|(name, value)| Header { name, value }).collect();
         let mut text = Text(Vec::new());
         let mut order = Order::EMPTY;
-        Fields::collect(&Wire::new(&headers), None, &mut order)?.put_lines(&mut text);
+        Fields::collect(&Wire::new(&headers), None, &mut order)?.put_lines(&mut text, |_| ());
         Ok(String::from_utf8_lossy(&text.0).into_owned())
     }
 
@@ -876,7 +904,7 @@ mod tests {
         }
         let written = |fields: &Fields<'_>| {
             let mut text = Text(Vec::new());
-            fields.put_lines(&mut text);
+            fields.put_lines(&mut text, |_| ());
             text.0
         };
         let (mut recognized, mut covered) = (0, 0);

@@ -20,7 +20,7 @@ mod uri;
 
 use core::fmt;
 
-use crate::bytes;
+use crate::bytes::{self, Lowered, Text};
 use crate::content::ContentSha256;
 use crate::credential::CredentialScope;
 use crate::crypto::{DIGEST_LEN, Gathering, Opened, digest_to_hex};
@@ -62,29 +62,23 @@ pub(crate) trait Sink {
     #[inline(always)]
     fn advance(&mut self) {}
 
-    /// Puts a name in lower case.
-    fn put_lower(&mut self, name: &[u8]) {
-        for piece in name.chunks(32) {
-            let mut lower = [0; 32];
-            if let Some(lower) = lower.get_mut(..piece.len()) {
-                lower.copy_from_slice(piece);
-                lower.make_ascii_lowercase();
-                self.put(lower);
-            }
-        }
+    /// Puts a name.
+    #[inline]
+    fn put_name(&mut self, name: &impl Text) {
+        name.each_piece(|piece| self.put(piece));
     }
 
-    /// Puts an ASCII character and a name in lower case behind it.
+    /// Puts an ASCII character and a name behind it.
     #[inline(always)]
-    fn put_led_lower(&mut self, lead: u8, name: &[u8]) {
+    fn put_led_name(&mut self, lead: u8, name: &impl Text) {
         self.put(&[lead]);
-        self.put_lower(name);
+        self.put_name(name);
     }
 
-    /// Puts a field: the name in lower case, and a value that is canonical.
+    /// Puts a field: the name, and a value that is canonical.
     #[inline(always)]
-    fn put_line(&mut self, name: &[u8], value: &[u8]) {
-        self.put_lower(name);
+    fn put_line(&mut self, name: &impl Text, value: &[u8]) {
+        self.put_name(name);
         self.put(b":");
         self.put(value);
         self.put(b"\n");
@@ -108,7 +102,7 @@ impl<const BLOCKS: usize> Sink for Gathering<BLOCKS> {
                 bytes::copy(place, bytes);
                 *last = end;
             }
-            _ => Lowering(self).put_ended(bytes, end),
+            _ => Piecewise(self).put_ended(bytes, end),
         }
     }
 
@@ -118,43 +112,36 @@ impl<const BLOCKS: usize> Sink for Gathering<BLOCKS> {
     }
 
     #[inline(always)]
-    fn put_lower(&mut self, name: &[u8]) {
-        match self.place(name.len()) {
-            Some(place) => bytes::copy_lower(place, name),
-            None => Lowering(self).put_lower(name),
-        }
-    }
-
-    #[inline(always)]
-    fn put_led_lower(&mut self, lead: u8, name: &[u8]) {
-        match self.place(1 + name.len()) {
-            Some([first, place @ ..]) => {
+    fn put_led_name(&mut self, lead: u8, name: &impl Text) {
+        match self.room(1 + name.len()) {
+            Some([first, room @ ..]) => {
                 *first = lead;
-                bytes::copy_lower(place, name);
+                name.write(room);
             }
-            _ => Lowering(self).put_led_lower(lead, name),
+            _ => Piecewise(self).put_led_name(lead, name),
         }
     }
 
     #[inline(always)]
-    fn put_line(&mut self, name: &[u8], value: &[u8]) {
-        let place = self.place(name.len() + value.len() + 2);
-        match place.and_then(|place| place.split_at_mut_checked(name.len())) {
-            Some((head, [colon, place @ .., end])) => {
-                bytes::copy_lower(head, name);
-                *colon = b':';
-                bytes::copy(place, value);
-                *end = b'\n';
+    fn put_line(&mut self, name: &impl Text, value: &[u8]) {
+        match self.place(name.len() + value.len() + 2) {
+            Some(place) => {
+                name.write(place);
+                if let Some([colon, place @ .., end]) = place.get_mut(name.len()..) {
+                    *colon = b':';
+                    bytes::copy(place, value);
+                    *end = b'\n';
+                }
             }
-            _ => Lowering(self).put_line(name, value),
+            _ => Piecewise(self).put_line(name, value),
         }
     }
 }
 
-/// Puts names in lower case the way that any sink does.
-struct Lowering<'s, S>(&'s mut S);
+/// Puts the way that any sink does.
+struct Piecewise<'s, S>(&'s mut S);
 
-impl<S: Sink> Sink for Lowering<'_, S> {
+impl<S: Sink> Sink for Piecewise<'_, S> {
     fn put(&mut self, bytes: &[u8]) {
         self.0.put(bytes);
     }
@@ -219,39 +206,29 @@ impl<'b> Filled<'b> {
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
-
-    #[inline(always)]
-    fn fill(&mut self, bytes: &[u8], copy: impl FnOnce(&mut [u8], &[u8])) {
-        let end = self.len + bytes.len();
-        match self.buffer.get_mut(self.len..end) {
-            Some(place) => {
-                copy(place, bytes);
-                self.len = end;
-            }
-            None => self.fits = false,
-        }
-    }
 }
 
 impl Sink for Filled<'_> {
     #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        self.fill(bytes, bytes::copy);
-    }
-
-    #[inline(always)]
-    fn put_lower(&mut self, name: &[u8]) {
-        self.fill(name, bytes::copy_lower);
-    }
-
-    #[inline(always)]
-    fn put_led_lower(&mut self, lead: u8, name: &[u8]) {
-        let end = self.len + 1 + name.len();
+        let end = self.len + bytes.len();
         match self.buffer.get_mut(self.len..end) {
-            Some([first, place @ ..]) => {
-                *first = lead;
-                bytes::copy_lower(place, name);
+            Some(place) => {
+                bytes::copy(place, bytes);
                 self.len = end;
+            }
+            None => self.fits = false,
+        }
+    }
+
+    #[inline(always)]
+    fn put_led_name(&mut self, lead: u8, name: &impl Text) {
+        // What stands behind the name is not filled yet.
+        match self.buffer.get_mut(self.len..) {
+            Some([first, room @ ..]) if name.len() <= room.len() => {
+                *first = lead;
+                name.write(room);
+                self.len += 1 + name.len();
             }
             _ => self.fits = false,
         }
@@ -358,20 +335,20 @@ impl<'a> Kept<'a> {
 
 impl Parts<'_> {
     fn put(&self, sink: &mut impl Sink) {
-        self.put_to_names(sink);
+        self.put_to_fields(sink);
+        self.fields.put_listed(sink);
+        sink.advance();
         self.put_names_to_end(sink);
     }
 
-    /// Puts all before the list of names.
+    /// Puts all before the fields.
     #[inline(always)]
-    fn put_to_names(&self, sink: &mut impl Sink) {
+    fn put_to_fields(&self, sink: &mut impl Sink) {
         sink.put_ended(self.method.as_bytes(), b'\n');
         self.path.put_ended(b'\n', sink);
         sink.advance();
         self.query.put(self.authentication, self.fields, sink);
         sink.put(b"\n");
-        sink.advance();
-        self.fields.put_lines(sink);
         sink.advance();
     }
 
@@ -390,10 +367,17 @@ impl Parts<'_> {
         hash.finish_in_place()
     }
 
-    /// Begins the hash, for fields whose list of names is to be written while it is worked on.
+    /// Begins the hash: with all before the fields.
     #[inline(always)]
-    pub(crate) fn hash_to_names(&self, hash: &mut Hashing) {
-        self.put_to_names(hash);
+    pub(crate) fn hash_to_fields(&self, hash: &mut Hashing) {
+        self.put_to_fields(hash);
+    }
+
+    /// Goes on with the fields, and hands over the name of each as it is put.
+    #[inline(always)]
+    pub(crate) fn hash_fields(&self, hash: &mut Hashing, name: impl FnMut(&Lowered<'_>)) {
+        self.fields.put_lines(hash, name);
+        hash.advance();
     }
 
     /// Ends a hash that has been begun; `list` are the names.

@@ -84,6 +84,18 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
         Some(place)
     }
 
+    /// The next `len` bytes and all the room behind them, which may be overwritten; `None` if there
+    /// is no room.
+    #[inline(always)]
+    pub(crate) fn room(&mut self, len: usize) -> Option<&mut [u8]> {
+        let room = self.blocks.as_flattened_mut().get_mut(self.filled..)?;
+        if room.len() < len {
+            return None;
+        }
+        self.filled += len;
+        Some(room)
+    }
+
     /// Takes data for which there is no room.
     #[inline(never)]
     fn overflow(&mut self, mut data: &[u8]) {

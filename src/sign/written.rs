@@ -5,7 +5,7 @@ use core::fmt;
 use super::signed::{put_before_names, put_behind_names};
 use super::{Reading, SignError, SignerAt};
 use crate::bounded::Bounded;
-use crate::canonical::{Additions, Filled, Hashing, Order, Separator, Sink};
+use crate::canonical::{Additions, Filled, Hashing, Order, Sink};
 use crate::content::ContentSha256;
 
 /// What a signer adds to a request, as it stands in the caller's buffer. Made by
@@ -48,7 +48,7 @@ impl<'b> WrittenHeaders<'b> {
 
         let parts = reading.parts(&fields, None, content);
         let mut hash = Hashing::new();
-        parts.hash_to_names(&mut hash);
+        parts.hash_to_fields(&mut hash);
 
         // There is time for this while the hash is worked on.
         let mut text = Filled::new(buffer);
@@ -65,7 +65,10 @@ impl<'b> WrittenHeaders<'b> {
         put_before_names(|text| text.put(signer.credential.as_bytes()), &mut text);
         // Behind the `=`.
         let list_at = text.len() + 1;
-        fields.put_names(b'=', Separator::Semicolon, &mut text);
+        let mut lead = b'=';
+        parts.hash_fields(&mut hash, |name| {
+            text.put_led_name(core::mem::replace(&mut lead, b';'), name);
+        });
         let list = text.written().and_then(|text| text.get(list_at..));
         let hash = parts.hash_rest(&mut hash, list.ok_or(SignError::BufferTooSmall)?);
 

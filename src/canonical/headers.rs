@@ -903,8 +903,10 @@ mod tests {
             }
         }
         let written = |fields: &Fields<'_>| {
-            let mut text = Text(Vec::new());
+            let (mut text, mut listed) = (Text(Vec::new()), Text(Vec::new()));
             fields.put_lines(&mut text, |_| ());
+            fields.put_listed(&mut listed);
+            assert_eq!(text.0, listed.0);
             text.0
         };
         let (mut recognized, mut covered) = (0, 0);
@@ -921,7 +923,10 @@ mod tests {
                 let fields = SignedHeaders::parse(list)
                     .filter(|list| list.names_host())
                     .map(|signed| Fields::select(&wire, host, signed, must_sign, &mut order));
-                covered += usize::from(matches!(fields, Some(Ok(_))));
+                if let Some(Ok(fields)) = &fields {
+                    covered += 1;
+                    written(fields);
+                }
                 let usual = Fields::listed(&wire, list.as_bytes(), must_sign, &mut usual_order);
                 let Some(usual) = usual else { continue };
                 recognized += 1;

@@ -69,6 +69,14 @@ pub(crate) fn digest_each(messages: &[&[&[u8]]], digests: &mut [[u8; DIGEST_LEN]
     }
 }
 
+/// What is free of a buffer behind the bytes that are filled, if it is so many; those are filled then.
+#[inline(always)]
+fn room<'b>(buffer: &'b mut [u8], filled: &mut usize, len: usize) -> Option<&'b mut [u8]> {
+    let room = buffer.get_mut(*filled..).filter(|room| room.len() >= len)?;
+    *filled += len;
+    Some(room)
+}
+
 /// Overwrites a secret, in a way that is not optimized out.
 #[inline(always)]
 fn wipe<T: Copy + Default, const N: usize>(secret: &mut [T; N]) {

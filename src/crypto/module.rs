@@ -92,12 +92,7 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
     /// is no room.
     #[inline(always)]
     pub(crate) fn room(&mut self, len: usize) -> Option<&mut [u8]> {
-        let room = self.blocks.as_flattened_mut().get_mut(self.filled..)?;
-        if room.len() < len {
-            return None;
-        }
-        self.filled += len;
-        Some(room)
+        super::room(self.blocks.as_flattened_mut(), &mut self.filled, len)
     }
 
     /// The module takes all at the end.

@@ -366,8 +366,12 @@ impl<'a> Lowered<'a> {
     fn write_behind(&self, to: &mut [u8]) {
         let Some(to) = to.get_mut(..self.len()) else { return };
         if self.len() > 2 * LANES {
-            copy_lower(to, self.text);
-        } else if let (Some(place), Some(last)) = (to.last_chunk_mut(), self.text.last_chunk()) {
+            for (to, from) in to.as_chunks_mut().0.iter_mut().zip(self.text.as_chunks().0) {
+                *to = Lanes::of(*from).lower().to_array();
+            }
+        }
+        // What it shares with those before is written twice.
+        if let (Some(place), Some(last)) = (to.last_chunk_mut(), self.text.last_chunk()) {
             *place = Lanes::of(*last).lower().to_array();
         }
     }
@@ -452,44 +456,13 @@ fn ends<const N: usize>(to: &mut [u8], from: &[u8]) {
     }
 }
 
-/// Copies a text in lower case to a place of its length.
-#[inline(always)]
-pub(crate) fn copy_lower(to: &mut [u8], from: &[u8]) {
-    let Some(last) = from.last_chunk() else {
-        return copy_short_lower(to, from);
-    };
-    for (to, from) in to.as_chunks_mut().0.iter_mut().zip(from.as_chunks().0) {
-        *to = Lanes::of(*from).lower().to_array();
-    }
-    if let Some(to) = to.last_chunk_mut() {
-        *to = Lanes::of(*last).lower().to_array();
-    }
-}
-
-/// The same for a text of less than sixteen bytes.
-#[inline(always)]
-fn copy_short_lower(to: &mut [u8], from: &[u8]) {
-    if let (Some(first), Some(last)) = (from.first_chunk(), from.last_chunk()) {
-        let lower = u128::from_le_bytes(both(*first, *last).lower().to_array());
-        if let Some(to) = to.first_chunk_mut() {
-            *to = (lower as u64).to_le_bytes();
-        }
-        if let Some(to) = to.last_chunk_mut() {
-            *to = ((lower >> 64) as u64).to_le_bytes();
-        }
-        return;
-    }
-    let lower = lower_word(head(from)).to_le_bytes();
-    copy(to, lower.get(..from.len()).unwrap_or_default());
-}
-
 #[cfg(test)]
 mod tests {
     extern crate std;
 
     use super::{
-        LANES, Lanes, Lowered, Text, copy, copy_lower, find, head, key, lower_key, lowers_to, none,
-        others, position, positions, positions_ahead, rfind,
+        LANES, Lanes, Lowered, Text, copy, find, head, key, lower_key, lowers_to, none, others,
+        position, positions, positions_ahead, rfind,
     };
     use std::vec::Vec;
 
@@ -594,8 +567,6 @@ mod tests {
             let (from, mut to) = (&text[..len], std::vec![7; len]);
             copy(&mut to, from);
             assert_eq!(to, from);
-            copy_lower(&mut to, from);
-            assert_eq!(to, from.to_ascii_lowercase());
         }
     }
 

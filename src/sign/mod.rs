@@ -291,7 +291,8 @@ impl<'a> Signer<'a> {
     /// signed.
     ///
     /// They take at most 400 bytes, and as many more as the names of the signed fields (with a
-    /// separator each), the session token and the access key id are long. After an error the buffer holds nothing of use.
+    /// separator each), the session token and the access key id are long. After an error the buffer
+    /// holds nothing of use.
     ///
     /// # Errors
     /// [`SignError`], with [`SignError::BufferTooSmall`] among them.

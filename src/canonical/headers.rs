@@ -278,10 +278,7 @@ impl<'a> Fields<'a> {
                     let added = Added::of(self.wire.len(), *index);
                     let name = Lowered::new(added.name().as_bytes());
                     if added == Added::Trailer {
-                        sink.put_name(&name);
-                        sink.put(b":");
-                        put_value(additions.value(added), sink);
-                        sink.put(b"\n");
+                        put_line(&name, additions.value(added), sink);
                     } else {
                         sink.put_line(&name, additions.value(added));
                     }
@@ -314,10 +311,7 @@ impl<'a> Fields<'a> {
         if self.canonical.unbounded_shr(u32::from(index)) & 1 != 0 {
             return sink.put_line(name, header.value);
         }
-        sink.put_name(name);
-        sink.put(b":");
-        put_value(header.value, sink);
-        sink.put(b"\n");
+        put_line(name, header.value, sink);
     }
 
     /// Puts a line for each name, where fields have to be joined.
@@ -620,8 +614,17 @@ fn key(name: &[u8]) -> u64 {
     bytes::lower_key(name)
 }
 
+/// Puts a field, whatever blanks are in its value.
 #[inline(always)]
-pub(super) fn put_value(value: &[u8], sink: &mut impl Sink) {
+fn put_line(name: &impl Text, value: &[u8], sink: &mut impl Sink) {
+    sink.put_name(name);
+    sink.put(b":");
+    put_value(value, sink);
+    sink.put(b"\n");
+}
+
+#[inline(always)]
+fn put_value(value: &[u8], sink: &mut impl Sink) {
     let value = trim(value);
     if bytes::none(value, |lanes| lanes.is_in(0, b' ')) {
         sink.put(value);

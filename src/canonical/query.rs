@@ -308,12 +308,7 @@ impl<'a> Query<'a> {
         use AuthenticationName::{
             Algorithm, Credential, Date, Expires, SecurityToken, Signature, SignedHeaders,
         };
-        let (raw, part) = (self.raw.as_bytes(), Part::Query(self.plus));
-        let usual = limit > AuthenticationName::ALL.len() && raw.len() <= usize::from(u16::MAX);
-        if !usual || Algorithm.begins(raw).is_none() {
-            return Some(0);
-        }
-        // The signature stands there or last; what has no name among them is the content.
+        /// The signature stands there or last; what has no name among them is the content.
         const NAMES: [Option<AuthenticationName>; 9] = [
             Some(Algorithm),
             None,
@@ -325,13 +320,21 @@ impl<'a> Query<'a> {
             Some(SignedHeaders),
             Some(Signature),
         ];
+        let (raw, part) = (self.raw.as_bytes(), Part::Query(self.plus));
+        let usual = limit > AuthenticationName::ALL.len() && raw.len() <= usize::from(u16::MAX);
+        if !usual || Algorithm.begins(raw).is_none() {
+            return Some(0);
+        }
         let mut changed = part.changed(raw);
         let mut start = 0;
         for name in &NAMES {
             let Some(rest) = raw.get(start..) else { break };
             let begins = match name {
                 Some(name) => name.begins(rest),
-                None => rest.starts_with(b"X-Amz-Content-Sha256=").then_some(Self::CONTENT.len()),
+                None => {
+                    let begin = Self::CONTENT_BEGIN.as_bytes();
+                    rest.starts_with(begin).then_some(Self::CONTENT.len())
+                }
             };
             let Some(len) = begins else { continue };
             let name_end = start + len;
@@ -368,7 +371,7 @@ impl<'a> Query<'a> {
     /// Adds the parameters that have been recognized to those that may have to be sorted, and gives
     /// the last one but for the signature.
     #[inline(never)]
-    fn sort_recognized(&self, few: &mut Sorted<FEW>) -> (u128, Place) {
+    fn add_recognized(&self, few: &mut Sorted<FEW>) -> (u128, Place) {
         let raw = self.raw.as_bytes();
         let names = AuthenticationName::ALL.map(AuthenticationName::as_str);
         let found = names.into_iter().zip(self.values).chain([(Self::CONTENT, self.content)]);
@@ -398,7 +401,7 @@ impl<'a> Query<'a> {
         let mut few = Sorted::<FEW>::NONE;
         let mut before = match first {
             0 => (0, Place::NOWHERE),
-            _ => self.sort_recognized(&mut few),
+            _ => self.add_recognized(&mut few),
         };
         loop {
             let at = changed.next().map_or(raw.len(), |at| first + at);
@@ -578,7 +581,10 @@ impl<'a> Query<'a> {
     }
 
     /// The parameter that says what the body is.
-    const CONTENT: &'static str = "X-Amz-Content-Sha256";
+    const CONTENT: &'static str = Self::CONTENT_BEGIN.split_at(Self::CONTENT_BEGIN.len() - 1).0;
+
+    /// The same with what separates it from its value.
+    const CONTENT_BEGIN: &'static str = "X-Amz-Content-Sha256=";
 
     /// What a parameter says of the body.
     ///
@@ -1230,7 +1236,8 @@ mod tests {
     }
 
     const PRESIGNED: &str = "X-Amz-Algorithm=AWS4-HMAC-SHA256\
-        &X-Amz-Content-Sha256=UNSIGNED-PAYLOAD&X-Amz-Credential=AKID%2F20130524%2Fus-east-1%2Fs3%2Faws4_request\
+        &X-Amz-Content-Sha256=UNSIGNED-PAYLOAD\
+        &X-Amz-Credential=AKID%2F20130524%2Fus-east-1%2Fs3%2Faws4_request\
         &X-Amz-Date=20130524T000000Z&X-Amz-Expires=60&X-Amz-Security-Token=a%2Bb\
         &X-Amz-SignedHeaders=host&X-Amz-Signature=0f&x-id=GetObject";
 

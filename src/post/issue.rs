@@ -296,7 +296,7 @@ impl<'a> Signer<'a> {
         };
         let len = terms.json_len();
         let mut encoder = Encoder::with_room(len);
-        terms.put_json(&mut Writer(&mut encoder));
+        terms.put_json(self.credential.as_bytes(), &mut Writer(&mut encoder));
         let encoded = encoder.finish();
         let signature = self.key.sign(encoded.as_bytes());
         let form = SignedForm { terms, encoded, signature };
@@ -456,10 +456,10 @@ impl Terms<'_> {
         PostField::of_token(Token::of_service(self.scope.service))
     }
 
-    /// The policy as it is signed, but for base64. [`json_len`](Self::json_len) counts what stands
-    /// here.
+    /// The policy as it is signed, but for base64, with the credential as the signer writes it.
+    /// [`json_len`](Self::json_len) counts what stands here.
     #[inline]
-    fn put_json<S: Sink>(&self, json: &mut Writer<'_, S>) {
+    fn put_json<S: Sink>(&self, credential: &[u8], json: &mut Writer<'_, S>) {
         json.plain("{\"expiration\":\"");
         json.text(&self.expiration.extended_text());
         // With the fraction that the samples of the documentation have.
@@ -467,11 +467,7 @@ impl Terms<'_> {
         json.text(self.policy.bucket.as_bytes());
         json.plain("\"}");
         PostField::Algorithm.put_equal(json, |json| json.plain(ALGORITHM));
-        PostField::Credential.put_equal(json, |json| {
-            json.text(self.access_key_id.as_bytes());
-            json.plain("/");
-            self.scope.each_piece(|piece| json.text(piece));
-        });
+        PostField::Credential.put_equal(json, |json| json.text(credential));
         PostField::Date.put_equal(json, |json| json.text(self.timestamp.as_bytes()));
         if let Some(token) = self.token {
             self.token_field().put_equal(json, |json| json.text(token.as_str().as_bytes()));
@@ -533,7 +529,7 @@ impl Condition<'_> {
 
 impl PostField<'_> {
     /// A condition in its short form, behind another one.
-    #[inline]
+    #[inline(always)]
     fn put_equal<S: Sink>(self, json: &mut Writer<'_, S>, value: impl FnOnce(&mut Writer<'_, S>)) {
         json.plain(",{\"");
         self.put(json);
@@ -542,7 +538,7 @@ impl PostField<'_> {
         json.plain("\"}");
     }
 
-    #[inline]
+    #[inline(always)]
     fn put<S: Sink>(self, json: &mut Writer<'_, S>) {
         let (stem, rest) = self.parts();
         json.plain(stem);

@@ -117,7 +117,7 @@ pub struct Signer<'a> {
     pub(crate) key: SigningKey,
     pub(crate) scope: CredentialScope<'a>,
     /// The two, as they are written.
-    credential: CredentialText,
+    pub(crate) credential: CredentialText,
     pub(crate) token: Option<SessionToken<'a>>,
     token_rule: SessionTokenRule,
     /// That of the service, which is asked for often.

@@ -38,6 +38,16 @@ impl<T: Copy, const N: usize> Bounded<T, N> {
         self.items.get(self.len).copied()
     }
 
+    /// Holds these values instead, as many of them as have room.
+    #[inline]
+    pub(crate) fn replace_with(&mut self, items: impl Iterator<Item = T>) {
+        self.len = 0;
+        for (place, item) in self.items.iter_mut().zip(items) {
+            *place = item;
+            self.len += 1;
+        }
+    }
+
     /// Forgets all values; what they were stays behind until it is overwritten.
     #[inline]
     pub(crate) fn clear(&mut self) {

@@ -462,8 +462,7 @@ impl Order {
         picked: impl Fn(&Header<'_>) -> bool,
         added: Option<&Additions<'_>>,
     ) {
-        let mut keys = Bounded::<u128, N>::filled_with(0);
-        self.clear();
+        let (mut keys, mut count) = ([0; N], 0);
         let (mut before, mut in_order) = (0, true);
         let mut add = |key: u128, index: usize| {
             let key = key & !INDEX | index as u128;
@@ -471,7 +470,10 @@ impl Order {
             in_order &= before | INDEX < key;
             before = key;
             // There is room: it is that of all fields.
-            let _ = (keys.push(key), self.indices.push(index as u8));
+            if let Some(place) = keys.get_mut(count) {
+                *place = key;
+                count += 1;
+            }
         };
         for (index, header) in wire.iter().enumerate() {
             if picked(header) {
@@ -483,32 +485,30 @@ impl Order {
                 add(added.key(), wire.len() + added as usize);
             }
         }
-        if !in_order {
-            self.sort_keys(wire, keys.as_mut_slice());
-        }
+        let keys = keys.get_mut(..count).unwrap_or_default();
+        self.repeats = !in_order && sort_keys(wire, keys);
+        self.indices.replace_with(keys.iter().map(|key| (key & INDEX) as u8));
     }
+}
 
-    /// Takes the order of keys that are not sorted.
-    fn sort_keys(&mut self, wire: &[Header<'_>], keys: &mut [u128]) {
-        keys.sort_unstable();
-        // Those that begin alike are told apart by the rest.
-        let name = |key: &u128| name_of(wire, (key & INDEX) as u8);
-        let alike = |a: &u128, b: &u128| a & !INDEX == b & !INDEX;
-        if keys.windows(2).any(|pair| matches!(pair, [a, b] if alike(a, b))) {
-            let order = |a: &u128, b: &u128| {
-                (a & !INDEX)
-                    .cmp(&(b & !INDEX))
-                    .then_with(|| compare_names(name(a), name(b)))
-                    .then_with(|| a.cmp(b))
-            };
-            keys.sort_unstable_by(order);
-            let same = |a: &u128, b: &u128| alike(a, b) && compare_names(name(a), name(b)).is_eq();
-            self.repeats = keys.windows(2).any(|pair| matches!(pair, [a, b] if same(a, b)));
-        }
-        for (index, key) in self.indices.as_mut_slice().iter_mut().zip(keys) {
-            *index = (*key & INDEX) as u8;
-        }
+/// Sorts keys of fields, and says whether a name stands more than once.
+fn sort_keys(wire: &[Header<'_>], keys: &mut [u128]) -> bool {
+    keys.sort_unstable();
+    // Those that begin alike are told apart by the rest.
+    let name = |key: &u128| name_of(wire, (key & INDEX) as u8);
+    let alike = |a: &u128, b: &u128| a & !INDEX == b & !INDEX;
+    if !keys.windows(2).any(|pair| matches!(pair, [a, b] if alike(a, b))) {
+        return false;
     }
+    let order = |a: &u128, b: &u128| {
+        (a & !INDEX)
+            .cmp(&(b & !INDEX))
+            .then_with(|| compare_names(name(a), name(b)))
+            .then_with(|| a.cmp(b))
+    };
+    keys.sort_unstable_by(order);
+    let same = |a: &u128, b: &u128| alike(a, b) && compare_names(name(a), name(b)).is_eq();
+    keys.windows(2).any(|pair| matches!(pair, [a, b] if same(a, b)))
 }
 
 /// The bits of a field's key that are its index; those above are the first fifteen bytes of its name.

@@ -61,27 +61,36 @@ pub(crate) struct Path<'a> {
 
 impl<'a> Path<'a> {
     /// Checks the path of a target.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn parse(raw: &'a str, dialect: Dialect) -> Result<Self, RequestError> {
         let canonical = is_canonical(raw.as_bytes(), Part::Path);
-        if !canonical {
-            check(raw.as_bytes())?;
-        }
         let path = Self { raw: if raw.is_empty() { "/" } else { raw }, dialect, canonical };
-        if dialect == Dialect::Standard {
+        if !canonical || dialect == Dialect::Standard {
+            path.check()?;
+        }
+        Ok(path)
+    }
+
+    /// Checks what not every path has.
+    #[inline(never)]
+    fn check(&self) -> Result<(), RequestError> {
+        if !self.canonical {
+            check(self.raw.as_bytes())?;
+        }
+        if self.dialect == Dialect::Standard {
             // A segment that is a dot segment only after decoding stays in the canonical form and
             // would be one for whoever decodes it later: no client sends it, so it is refused.
-            for segment in raw.split('/').filter(|segment| segment.contains('%')) {
+            for segment in self.raw.split('/').filter(|segment| segment.contains('%')) {
                 let decoded = Decoded::of_path(segment);
                 if decoded.clone().eq(*b".") || decoded.eq(*b"..") {
                     return Err(RequestError::TargetSyntax);
                 }
             }
-            if !path.is_normal() {
-                path.segments().ok_or(RequestError::TargetSyntax)?;
+            if !self.is_normal() {
+                self.segments().ok_or(RequestError::TargetSyntax)?;
             }
         }
-        Ok(path)
+        Ok(())
     }
 
     /// Whether normalizing would change nothing: no empty segment, no dot segment.

@@ -157,6 +157,12 @@ impl<'a> Additions<'a> {
         })
     }
 
+    /// The value of a field, if it is there.
+    #[inline(always)]
+    pub(crate) fn get(&self, added: Added) -> Option<&[u8]> {
+        (self.which >> added as u8 & 1 != 0).then(|| self.value(added))
+    }
+
     /// The value of a field that is there, as it is sent.
     #[inline(always)]
     pub(crate) fn value(&self, added: Added) -> &[u8] {

@@ -4,9 +4,9 @@ use core::fmt;
 
 use super::signed::{put_before_names, put_behind_names};
 use super::{Reading, SignError, SignerAt};
-use crate::bounded::Bounded;
-use crate::canonical::{Additions, Filled, Hashing, Order, Sink};
+use crate::canonical::{Added, Additions, Filled, Hashing, Order, Sink};
 use crate::content::ContentSha256;
+use crate::time::Timestamp;
 
 /// What a signer adds to a request, as it stands in the caller's buffer. Made by
 /// [`Signer::sign_to`](super::Signer::sign_to).
@@ -24,14 +24,12 @@ use crate::content::ContentSha256;
 #[must_use = "a request is signed only when the fields have been added"]
 #[derive(Clone, Copy)]
 pub struct WrittenHeaders<'b> {
-    /// The values, one behind the other.
-    text: &'b [u8],
-    /// The names, and where in the text their values end.
-    fields: Bounded<(&'static str, usize), MAX_FIELDS>,
+    content: Option<&'b [u8]>,
+    date: &'b [u8],
+    /// The token, and the field it is sent in.
+    token: Option<(&'static str, &'b [u8])>,
+    authorization: &'b [u8],
 }
-
-/// Time, content, a token and the signature: what is added to a request that is not streamed.
-const MAX_FIELDS: usize = 4;
 
 impl<'b> WrittenHeaders<'b> {
     #[inline(always)]
@@ -52,16 +50,16 @@ impl<'b> WrittenHeaders<'b> {
 
         // There is time for this while the hash is worked on.
         let mut text = Filled::new(buffer);
-        // There is room: it is that of all that is added.
-        let mut ends = Bounded::filled_with(("", 0));
-        for added in additions.iter() {
-            text.put(additions.value(added));
-            let _ = ends.push((added.name(), text.len()));
-        }
-        if let (_, Some((token, value))) = signer.token_parts() {
-            text.put(value.as_bytes());
-            let _ = ends.push((token.field(), text.len()));
-        }
+        let content = additions.get(Added::ContentSha256);
+        let token = match signer.token_parts() {
+            (Some((token, text)), _) | (None, Some((token, text))) => Some((token.field(), text)),
+            (None, None) => None,
+        };
+        let content_len = content.map_or(0, <[u8]>::len);
+        text.put(content.unwrap_or_default());
+        text.put(at.now.as_bytes());
+        text.put(token.map_or("", |(_, text)| text).as_bytes());
+        let authorization_at = text.len();
         put_before_names(|text| text.put(signer.credential.as_bytes()), &mut text);
         // Behind the `=`.
         let list_at = text.len() + 1;
@@ -73,21 +71,25 @@ impl<'b> WrittenHeaders<'b> {
         let hash = parts.hash_rest(&mut hash, list.ok_or(SignError::BufferTooSmall)?);
 
         put_behind_names(&begun.signature(&signer.key, &hash), &mut text);
-        let _ = ends.push(("authorization", text.len()));
-        let text = text.finish().ok_or(SignError::BufferTooSmall)?;
-        Ok(Self { text, fields: ends })
+        let text: &[u8] = text.finish().ok_or(SignError::BufferTooSmall)?;
+        let (values, authorization) = text.split_at(authorization_at);
+        let (first, values) = values.split_at(content_len);
+        let (date, last) = values.split_at(Timestamp::LEN);
+        Ok(Self {
+            content: content.map(|_| first),
+            date,
+            token: token.map(|(field, _)| (field, last)),
+            authorization,
+        })
     }
 
     /// The fields to add and their values, `authorization` last. What
     /// [`Signed::headers`](super::Signed::headers) says of secrets holds here too.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &'b [u8])> {
-        let Self { text, fields } = *self;
-        let mut start = 0;
-        (0..).map_while(move |nth| {
-            let (name, end) = *fields.as_slice().get(nth)?;
-            let value = text.get(core::mem::replace(&mut start, end)..end)?;
-            Some((name, value))
-        })
+        let Self { content, date, token, authorization } = *self;
+        let content = content.map(|content| (Added::ContentSha256.name(), content));
+        let date = (Added::Date.name(), date);
+        [content, Some(date), token, Some(("authorization", authorization))].into_iter().flatten()
     }
 }
 

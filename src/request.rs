@@ -329,25 +329,26 @@ pub(crate) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
+    /// `None` if it has no form that can be signed.
     #[inline(always)]
-    pub(crate) fn parse(target: &'a str) -> Result<Self, RequestError> {
+    pub(crate) fn parse(target: &'a str) -> Option<Self> {
         let (authority, rest) = if target.starts_with('/') {
             (None, target)
         } else {
-            let (scheme, rest) = target.split_once("://").ok_or(RequestError::TargetSyntax)?;
+            let (scheme, rest) = target.split_once("://")?;
             if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-                return Err(RequestError::TargetSyntax);
+                return None;
             }
             let end = rest.find(['/', '?']).unwrap_or(rest.len());
             let (authority, rest) = rest.split_at(end);
             let strange = |byte: u8| matches!(byte, b'@' | b'#') || byte.is_ascii_control();
             if authority.is_empty() || authority.bytes().any(strange) {
-                return Err(RequestError::TargetSyntax);
+                return None;
             }
             (Some(authority), rest)
         };
         let (path, query) = split_once(rest, b'?').unwrap_or((rest, ""));
-        Ok(Self { authority, path, query })
+        Some(Self { authority, path, query })
     }
 }
 
@@ -475,15 +476,15 @@ impl core::error::Error for RequestError {}
 
 #[cfg(test)]
 mod tests {
-    use super::{RequestError, Target};
+    use super::Target;
 
     #[test]
     fn targets() {
         let parts = |target| Target::parse(target).map(|t| (t.authority, t.path, t.query));
-        assert_eq!(parts("/a?b?c"), Ok((None, "/a", "b?c")));
-        assert_eq!(parts("http://h:80/a?b"), Ok((Some("h:80"), "/a", "b")));
-        assert_eq!(parts("HTTPS://h?b"), Ok((Some("h"), "", "b")));
-        assert_eq!(parts("//a//b"), Ok((None, "//a//b", "")));
+        assert_eq!(parts("/a?b?c"), Some((None, "/a", "b?c")));
+        assert_eq!(parts("http://h:80/a?b"), Some((Some("h:80"), "/a", "b")));
+        assert_eq!(parts("HTTPS://h?b"), Some((Some("h"), "", "b")));
+        assert_eq!(parts("//a//b"), Some((None, "//a//b", "")));
         for target in [
             "",
             "*",
@@ -496,7 +497,7 @@ mod tests {
             "http://h#/",
             "http://h\n/",
         ] {
-            assert_eq!(parts(target), Err(RequestError::TargetSyntax), "{target}");
+            assert_eq!(parts(target), None, "{target}");
         }
     }
 }

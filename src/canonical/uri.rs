@@ -60,15 +60,18 @@ pub(crate) struct Path<'a> {
 }
 
 impl<'a> Path<'a> {
-    /// Checks the path of a target.
+    /// The root; another one is to be [`read`](Self::read).
     #[inline(always)]
-    pub(crate) fn parse(raw: &'a str, dialect: Dialect) -> Result<Self, RequestError> {
-        let canonical = is_canonical(raw.as_bytes(), Part::Path);
-        let path = Self { raw: if raw.is_empty() { "/" } else { raw }, dialect, canonical };
-        if !canonical || dialect == Dialect::Standard {
-            path.check()?;
-        }
-        Ok(path)
+    pub(crate) const fn new(dialect: Dialect) -> Self {
+        Self { raw: "/", dialect, canonical: true }
+    }
+
+    /// Reads and checks the path of a target. After an error it is none.
+    #[inline(always)]
+    pub(crate) fn read(&mut self, raw: &'a str) -> Result<(), RequestError> {
+        self.raw = if raw.is_empty() { "/" } else { raw };
+        self.canonical = is_canonical(raw.as_bytes(), Part::Path);
+        if self.canonical && self.dialect == Dialect::S3 { Ok(()) } else { self.check() }
     }
 
     /// Checks what not every path has.
@@ -252,6 +255,11 @@ mod tests {
     use crate::request::RequestError;
     use std::string::{String, ToString};
 
+    fn path(raw: &str, dialect: Dialect) -> Result<Path<'_>, RequestError> {
+        let mut path = Path::new(dialect);
+        path.read(raw).map(|()| path)
+    }
+
     fn canonical(raw: &str, dialect: Dialect) -> Result<String, RequestError> {
         struct Text(String);
         impl super::Sink for Text {
@@ -260,7 +268,7 @@ mod tests {
             }
         }
         let mut text = Text(String::new());
-        Path::parse(raw, dialect)?.put_ended(b'?', &mut text);
+        path(raw, dialect)?.put_ended(b'?', &mut text);
         assert_eq!(text.0.pop(), Some('?'));
         Ok(text.0)
     }
@@ -319,7 +327,7 @@ mod tests {
 
     #[test]
     fn the_application_sees_what_was_signed() {
-        let seen = |raw, dialect| SignedPath(Path::parse(raw, dialect).expect("a path"));
+        let seen = |raw, dialect| SignedPath(path(raw, dialect).expect("a path"));
         assert_eq!(seen("/b/a%2Fb%20+", Dialect::S3), "/b/a/b +");
         assert_eq!(seen("/b//../a", Dialect::S3), "/b//../a");
         assert_eq!(seen("/b//../a%2Fc", Dialect::Standard), "/a/c");

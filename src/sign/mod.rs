@@ -466,8 +466,9 @@ impl<'a> Signer<'a> {
         if !wire.has_no(&RESERVED) {
             return Err(SignError::ReservedField);
         }
-        let target = Target::parse(request.target)?;
-        let path = Path::parse(target.path, self.dialect)?;
+        let target = Target::parse(request.target).ok_or(RequestError::TargetSyntax)?;
+        let mut path = Path::new(self.dialect);
+        path.read(target.path)?;
         let mut query = Query::new(PlusSign::Space);
         query.read(target.query, &self.limits)?;
         let signed =

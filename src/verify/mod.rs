@@ -242,8 +242,8 @@ impl<'p> Verifier<'p> {
     {
         request.check(&self.limits)?;
         let wire = request.look();
-        let mut query = Query::new(self.plus);
-        let (path, host) = self.head(request, &wire, &mut query)?;
+        let (mut path, mut query) = (Path::new(self.dialect()), Query::new(self.plus));
+        let host = self.head(request, &wire, &mut path, &mut query)?;
         let announced_len = content_length(&wire)?;
         let mut buffer = None;
         let presented = self.presented(request, &wire, &query, &mut buffer, now)?;
@@ -296,12 +296,13 @@ impl<'p> Verifier<'p> {
         &self,
         request: &Request<'r>,
         wire: &Wire<'r>,
+        path: &mut Path<'r>,
         query: &mut Query<'r>,
-    ) -> Result<(Path<'r>, Host), RequestError> {
-        let target = Target::parse(request.target)?;
-        let path = Path::parse(target.path, self.dialect())?;
+    ) -> Result<Host, RequestError> {
+        let target = Target::parse(request.target).ok_or(RequestError::TargetSyntax)?;
+        path.read(target.path)?;
         query.read(target.query, &self.limits)?;
-        Ok((path, Host::settle(wire, target.authority)?))
+        Host::settle(wire, target.authority)
     }
 
     /// The one place where a request says who sent it.
@@ -582,7 +583,7 @@ impl<'p> Verifier<'p> {
         match request.look().first(Known::Authorization) {
             Some(field) => authorization::credential_text(field.value),
             None => {
-                let query = Target::parse(request.target).ok()?.query;
+                let query = Target::parse(request.target)?.query;
                 let query = Query::parse(query, self.plus, &self.limits).ok()?;
                 query::credential_text(&query, buffer)
             }
@@ -599,9 +600,9 @@ impl<'p> Verifier<'p> {
         let (mut buffer, mut order) = (None, Order::EMPTY);
         request.check(&self.limits).ok()?;
         let wire = request.look();
-        let mut query = Query::new(self.plus);
-        self.head(request, &wire, &mut query).ok()?;
-        let authority = Target::parse(request.target).ok()?.authority;
+        let (mut path, mut query) = (Path::new(self.dialect()), Query::new(self.plus));
+        self.head(request, &wire, &mut path, &mut query).ok()?;
+        let authority = Target::parse(request.target)?.authority;
         let fields = Fields::collect(&wire, authority, &mut order).ok()?;
         tell(&fields, &self.presented(request, &wire, &query, &mut buffer, now).ok()?)
     }

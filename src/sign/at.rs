@@ -107,7 +107,8 @@ impl<'a> SignerAt<'_, 'a> {
         'a: 'r,
     {
         self.signer.read(request, |reading| {
-            let (content, expires) = self.terms(reading, None, expires)?;
+            let mut content = self.usual_content();
+            let expires = self.terms(reading, None, expires, &mut content)?;
             Presigned::new(self, reading, content, expires)
         })
     }
@@ -124,7 +125,8 @@ impl<'a> SignerAt<'_, 'a> {
         buffer: &'b mut [u8],
     ) -> Result<&'b mut [u8], SignError> {
         self.signer.read(request, |reading| {
-            let (content, expires) = self.terms(reading, None, expires)?;
+            let mut content = self.usual_content();
+            let expires = self.terms(reading, None, expires, &mut content)?;
             presign_to(self, reading, content, expires, buffer)
         })
     }
@@ -144,8 +146,9 @@ impl<'a> SignerAt<'_, 'a> {
         'a: 'r,
     {
         self.signer.read(request, |reading| {
-            let (content, expires) = self.terms(reading, Some(content), expires)?;
-            Presigned::new(self, reading, content, expires)
+            let mut covered = self.usual_content();
+            let expires = self.terms(reading, Some(content), expires, &mut covered)?;
+            Presigned::new(self, reading, covered, expires)
         })
     }
 
@@ -162,8 +165,9 @@ impl<'a> SignerAt<'_, 'a> {
         buffer: &'b mut [u8],
     ) -> Result<&'b mut [u8], SignError> {
         self.signer.read(request, |reading| {
-            let (content, expires) = self.terms(reading, Some(content), expires)?;
-            presign_to(self, reading, content, expires, buffer)
+            let mut covered = self.usual_content();
+            let expires = self.terms(reading, Some(content), expires, &mut covered)?;
+            presign_to(self, reading, covered, expires, buffer)
         })
     }
 
@@ -216,38 +220,59 @@ impl<'a> SignerAt<'_, 'a> {
         }
     }
 
-    /// Which content a presigned URL covers, and how many seconds it lives.
+    /// What a presigned URL covers if nothing is said of it.
+    #[inline(always)]
+    const fn usual_content(&self) -> ContentSha256 {
+        match self.signer.dialect {
+            Dialect::S3 => ContentSha256::UnsignedPayload,
+            Dialect::Standard => ContentSha256::EMPTY,
+        }
+    }
+
+    /// How many seconds a presigned URL lives. The content, which is the usual one, becomes what it
+    /// covers.
     #[inline(always)]
     fn terms(
         &self,
         reading: &Reading<'_, '_>,
-        content: Option<ContentSha256>,
+        given: Option<ContentSha256>,
         expires: Duration,
-    ) -> Result<(ContentSha256, u32), SignError> {
+        content: &mut ContentSha256,
+    ) -> Result<u32, SignError> {
         if reading.query.names_content() {
             return Err(SignError::ReservedParameter);
         }
+        if given.is_some() || !reading.wire.has_no(&[Known::AmzContentSha256]) {
+            self.settle_content(reading, given, content)?;
+        }
+        let whole = expires.subsec_nanos() == 0 && (1..=MAX_EXPIRES).contains(&expires.as_secs());
+        let expires = u32::try_from(expires.as_secs()).ok().filter(|_| whole);
+        expires.ok_or(SignError::ExpiresRange)
+    }
+
+    /// The same for one of whose content something is said.
+    #[inline(never)]
+    fn settle_content(
+        &self,
+        reading: &Reading<'_, '_>,
+        given: Option<ContentSha256>,
+        content: &mut ContentSha256,
+    ) -> Result<(), SignError> {
         let announced = reading.content()?;
-        let dialect = self.signer.dialect;
-        let content = content.or(announced).unwrap_or(match dialect {
-            Dialect::S3 => ContentSha256::UnsignedPayload,
-            Dialect::Standard => ContentSha256::EMPTY,
-        });
-        let needs_no_field = match dialect {
-            Dialect::S3 => content == ContentSha256::UnsignedPayload,
+        *content = given.or(announced).unwrap_or(*content);
+        let needs_no_field = match self.signer.dialect {
+            Dialect::S3 => *content == ContentSha256::UnsignedPayload,
             Dialect::Standard => matches!(content, ContentSha256::Digest(_)),
         };
         match announced {
-            Some(announced) if announced != content => return Err(SignError::ContentConflict),
+            Some(announced) if announced != *content => return Err(SignError::ContentConflict),
             None if !needs_no_field => return Err(SignError::ContentConflict),
             _ => {}
         }
         if !matches!(content, ContentSha256::Digest(_) | ContentSha256::UnsignedPayload) {
             return Err(SignError::StreamingUnsupported);
         }
-        let whole = expires.subsec_nanos() == 0 && (1..=MAX_EXPIRES).contains(&expires.as_secs());
-        let expires = u32::try_from(expires.as_secs()).ok().filter(|_| whole);
-        Ok((content, expires.ok_or(SignError::ExpiresRange)?))
+        Ok(())
     }
 }
 

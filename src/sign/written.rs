@@ -48,18 +48,21 @@ impl<'b> WrittenHeaders<'b> {
         let mut hash = Hashing::new();
         parts.hash_to_fields(&mut hash);
 
-        // There is time for this while the hash is worked on.
-        let mut text = Filled::new(buffer);
         let content = additions.get(Added::ContentSha256);
         let token = match signer.token_parts() {
             (Some((token, text)), _) | (None, Some((token, text))) => Some((token.field(), text)),
             (None, None) => None,
         };
-        let content_len = content.map_or(0, <[u8]>::len);
-        text.put(content.unwrap_or_default());
-        text.put(at.now.as_bytes());
-        text.put(token.map_or("", |(_, text)| text).as_bytes());
-        let authorization_at = text.len();
+        let values = [
+            content.unwrap_or_default(),
+            at.now.as_bytes(),
+            token.map_or("", |(_, text)| text).as_bytes(),
+        ];
+        let room = buffer.split_at_mut_checked(values.iter().map(|value| value.len()).sum());
+        let (front, behind) = room.ok_or(SignError::BufferTooSmall)?;
+
+        // There is time for this while the hash is worked on.
+        let mut text = Filled::new(behind);
         put_before_names(|text| text.put(signer.credential.as_bytes()), &mut text);
         // Behind the `=`.
         let list_at = text.len() + 1;
@@ -70,16 +73,19 @@ impl<'b> WrittenHeaders<'b> {
         let list = text.written().and_then(|text| text.get(list_at..));
         let hash = parts.hash_rest(&mut hash, list.ok_or(SignError::BufferTooSmall)?);
 
+        // And for this, while its end is.
+        let mut written = Filled::new(front);
+        values.iter().for_each(|value| written.put(value));
+        let written: &[u8] = written.finish().ok_or(SignError::BufferTooSmall)?;
+        let (first, rest) = written.split_at(content.map_or(0, <[u8]>::len));
+        let (date, last) = rest.split_at(Timestamp::LEN);
+
         put_behind_names(&begun.signature(&signer.key, &hash), &mut text);
-        let text: &[u8] = text.finish().ok_or(SignError::BufferTooSmall)?;
-        let (values, authorization) = text.split_at(authorization_at);
-        let (first, values) = values.split_at(content_len);
-        let (date, last) = values.split_at(Timestamp::LEN);
         Ok(Self {
             content: content.map(|_| first),
             date,
             token: token.map(|(field, _)| (field, last)),
-            authorization,
+            authorization: text.finish().ok_or(SignError::BufferTooSmall)?,
         })
     }
 

@@ -28,6 +28,7 @@ use crate::canonical::{
 use crate::chunked::Announcement;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope, SessionTokenRule, TERMINATOR};
+use crate::crypto::DIGEST_LEN;
 use crate::request::{Header, Known, Limits, Request, RequestError, Target, Wire, trim};
 use crate::signature::PresentedSignature;
 use crate::time::{Date, Timestamp};
@@ -270,16 +271,16 @@ impl<'p> Verifier<'p> {
 
         let method = request.method;
         let query = &query;
-        let hash = Parts { method, path, query, authentication: None, fields, content }.hash();
+        let parts = Parts { method, path, query, authentication: None, fields, content };
         let scope = CredentialScope {
             date: presented.credential.date,
             region: self.region,
             service: self.service,
         };
-        Ok(Claim {
+        let mut claim = Claim {
             mechanism: presented.mechanism,
             name: presented.name,
-            string_to_sign: StringToSign { timestamp, scope, hash },
+            string_to_sign: StringToSign { timestamp, scope, hash: [0; DIGEST_LEN] },
             expires,
             token,
             signature: presented.signature,
@@ -287,7 +288,10 @@ impl<'p> Verifier<'p> {
             announced_len,
             head: Kept { method, path, query: query.kept(), content },
             fields: Covered::new(wire.headers, presented.list, host),
-        })
+        };
+        // Last, so that all else has been written for a while when the claim is moved.
+        claim.string_to_sign.hash = parts.hash();
+        Ok(claim)
     }
 
     /// What every reading of a request starts with.

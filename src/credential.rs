@@ -126,8 +126,8 @@ impl AccessKeyId {
         Ok(Self::of_checked(text))
     }
 
-    /// Copies a name that was checked.
-    #[inline(always)]
+    /// Copies a name that was checked, to where the caller wants it: never inlined, lest it is moved.
+    #[inline(never)]
     pub(crate) fn of_checked(text: &[u8]) -> Self {
         let mut copy = Self { text: Bounded::filled_with(0) };
         // There is room: that was checked too.

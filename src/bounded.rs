@@ -41,11 +41,12 @@ impl<T: Copy, const N: usize> Bounded<T, N> {
     /// Holds these values instead, as many of them as have room.
     #[inline]
     pub(crate) fn replace_with(&mut self, items: impl Iterator<Item = T>) {
-        self.len = 0;
+        let mut len = 0;
         for (place, item) in self.items.iter_mut().zip(items) {
             *place = item;
-            self.len += 1;
+            len += 1;
         }
+        self.len = len;
     }
 
     /// Forgets all values; what they were stays behind until it is overwritten.

@@ -124,7 +124,7 @@ impl<'a> Path<'a> {
         if self.is_normal() {
             return each(self.raw);
         }
-        // The same call succeeded in `parse`.
+        // The same call succeeded in `check`.
         let segments = self.segments().unwrap_or(Segments::filled_with((0, 0)));
         for (start, end) in segments.as_slice() {
             each("/");

@@ -229,8 +229,8 @@ impl<'a> SignerAt<'_, 'a> {
         }
     }
 
-    /// How many seconds a presigned URL lives. The content, which is the usual one, becomes what it
-    /// covers.
+    /// Checks the terms of a presigned URL, and gives the seconds that it lives. `content` comes as the
+    /// [usual](Self::usual_content) one and becomes what it covers.
     #[inline(always)]
     fn terms(
         &self,
@@ -250,7 +250,8 @@ impl<'a> SignerAt<'_, 'a> {
         expires.ok_or(SignError::ExpiresRange)
     }
 
-    /// The same for one of whose content something is said.
+    /// Settles the content of a presigned URL of which something is said, by whoever asks for it or by
+    /// the request.
     #[inline(never)]
     fn settle_content(
         &self,

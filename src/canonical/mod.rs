@@ -441,8 +441,11 @@ impl StringToSign<'_> {
     /// The signature of this string.
     #[inline]
     pub(crate) fn signature(&self, key: &SigningKey) -> Signature {
-        let put_scope = |sink: &mut _| self.scope.each_piece(|piece| Sink::put(sink, piece));
-        Begun::new(key, &self.timestamp, put_scope).signature(key, &self.hash)
+        let put_scope = |sink: &mut Gathering<4>| self.scope.each_piece(|piece| sink.put(piece));
+        let mut message = key.start();
+        put_head(&self.timestamp, put_scope, &mut message);
+        message.put(&digest_to_hex(&self.hash));
+        key.finish(&mut message)
     }
 }
 
@@ -455,32 +458,41 @@ fn put_head<S: Sink>(timestamp: &Timestamp, put_scope: impl FnOnce(&mut S), sink
     sink.put(b"\n");
 }
 
-/// A string to sign of which the hash of the canonical request is to come, on its way through the
-/// MAC: what one second's requests have in common.
+/// A string to sign of which the hash of the canonical request is to come, on its way into the MAC.
+///
+/// It is written before the canonical request, and hashed with its end in one go: nothing of its first
+/// block waits for the request, whose last one a processor that looks ahead hashes at the same time.
 #[derive(Clone)]
 pub(crate) struct Begun(Opened);
 
 impl Begun {
     #[inline(always)]
-    fn new(
-        key: &SigningKey,
-        timestamp: &Timestamp,
-        put_scope: impl FnOnce(&mut Gathering<2>),
-    ) -> Self {
-        let mut message = key.start();
-        put_head(timestamp, put_scope, &mut message);
-        // Nothing waits for this block: it is worked on while the request is read.
-        Self(message.open())
-    }
-
-    /// The same for a scope that is written already.
-    #[inline(always)]
-    pub(crate) fn of_text(
+    pub(crate) fn new(
         key: &SigningKey,
         timestamp: &Timestamp,
         credential: &CredentialText,
     ) -> Self {
-        Self::new(key, timestamp, |sink| sink.put(credential.scope()))
+        Self(Self::message(key, timestamp, credential).open())
+    }
+
+    /// The same for several requests: what they have in common is hashed now.
+    pub(crate) fn hashed(
+        key: &SigningKey,
+        timestamp: &Timestamp,
+        credential: &CredentialText,
+    ) -> Self {
+        Self(Self::message(key, timestamp, credential).open_hashed())
+    }
+
+    #[inline(always)]
+    fn message(
+        key: &SigningKey,
+        timestamp: &Timestamp,
+        credential: &CredentialText,
+    ) -> Gathering<3> {
+        let mut message = key.start();
+        put_head(timestamp, |sink| sink.put(credential.scope()), &mut message);
+        message
     }
 
     /// The signature under the key that this was begun with.

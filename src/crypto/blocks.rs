@@ -192,30 +192,33 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
 /// A message whose end is to come: the hexadecimal digits of a digest.
 #[derive(Clone)]
 pub(crate) struct Opened {
-    /// The hash of all blocks that are full.
+    /// The hash of what is hashed.
     state: [u32; 8],
-    /// What is left, `filled` bytes of it: less than a block.
-    rest: [u8; BLOCK_LEN],
+    /// What is not hashed yet, `filled` bytes of it: less than two blocks.
+    rest: [[u8; BLOCK_LEN]; 2],
     filled: usize,
     /// Bytes hashed so far.
     hashed: u64,
 }
 
 impl<const BLOCKS: usize> Gathering<BLOCKS> {
-    /// Hashes what can be hashed before the end comes. Nothing else can follow.
+    /// Takes the message as it is, to be hashed with its end. Nothing else can follow.
     #[inline(always)]
     pub(crate) fn open(&mut self) -> Opened {
-        let full = self.filled / BLOCK_LEN;
-        if let Some(blocks) = self.blocks.get(self.done..full) {
-            compress256(&mut self.state, blocks);
+        if self.filled >= 2 * BLOCK_LEN {
+            self.flush();
         }
-        Opened {
-            state: self.state,
-            // If all are full, nothing is left.
-            rest: self.blocks.get(full).copied().unwrap_or([0; BLOCK_LEN]),
-            filled: self.filled % BLOCK_LEN,
-            hashed: self.hashed.wrapping_add((full * BLOCK_LEN) as u64),
-        }
+        let Self { state, filled, hashed, .. } = *self;
+        // The end covers what is left of the block in which it begins; behind it there are zeros.
+        let second = self.blocks.get(1).filter(|_| filled > BLOCK_LEN);
+        let rest = [self.blocks[0], second.copied().unwrap_or([0; BLOCK_LEN])];
+        Opened { state, rest, filled, hashed }
+    }
+
+    /// The same for a message that will have several ends: what can be hashed is hashed now.
+    pub(crate) fn open_hashed(&mut self) -> Opened {
+        self.flush();
+        self.open()
     }
 }
 
@@ -362,8 +365,9 @@ impl MacKey {
         digest: &[u8; DIGEST_LEN],
     ) -> [u8; DIGEST_LEN] {
         const HEX_LEN: usize = 2 * DIGEST_LEN;
-        let mut blocks = [message.rest, [0; BLOCK_LEN], [0; BLOCK_LEN]];
-        let at = message.filled % BLOCK_LEN;
+        let [first, second] = message.rest;
+        let mut blocks = [first, second, [0; BLOCK_LEN], [0; BLOCK_LEN]];
+        let at = message.filled % (2 * BLOCK_LEN);
         let end = &mut blocks.as_flattened_mut()[at..][..HEX_LEN + 1];
         end[..HEX_LEN].copy_from_slice(&super::digest_to_hex(digest));
         end[HEX_LEN] = PADDING[0];

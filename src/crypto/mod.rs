@@ -208,12 +208,18 @@ mod tests {
         let head: [u8; 300] = core::array::from_fn(|i| i as u8);
         let digest = [0xa7; DIGEST_LEN];
         for len in 0..=head.len() {
-            let mut opened = key.start::<2>();
-            opened.update(&head[..len]);
             let mut whole = key.start::<3>();
             whole.update(&head[..len]);
             whole.update(&digest_to_hex(&digest));
-            assert_eq!(key.finish_opened(&opened.open(), &digest), key.finish(&mut whole), "{len}");
+            let whole = key.finish(&mut whole);
+            let check = |opened| assert_eq!(key.finish_opened(&opened, &digest), whole, "{len}");
+            let (mut few, mut more) = (key.start::<2>(), key.start::<3>());
+            few.update(&head[..len]);
+            more.update(&head[..len]);
+            check(few.clone().open());
+            check(few.open_hashed());
+            check(more.clone().open());
+            check(more.open_hashed());
         }
     }
 

@@ -138,6 +138,11 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
         self.flush();
         Opened(self.running.clone())
     }
+
+    /// The same.
+    pub(crate) fn open_hashed(&mut self) -> Opened {
+        self.open()
+    }
 }
 
 /// The end of a message of which little changes from one to the next. What changes is written in

@@ -254,7 +254,7 @@ impl<'a> Signer<'a> {
     #[inline(always)]
     pub fn at(&self, now: Timestamp) -> Result<SignerAt<'_, 'a>, SignError> {
         self.check_day(now)?;
-        Ok(self.begin(now))
+        Ok(SignerAt { signer: self, now, begun: Begun::hashed(&self.key, &now, &self.credential) })
     }
 
     #[inline(always)]
@@ -262,10 +262,10 @@ impl<'a> Signer<'a> {
         if now.date() == self.scope.date { Ok(()) } else { Err(SignError::ScopeDate) }
     }
 
-    /// For a time of the right day.
+    /// For one request, at a time of the right day.
     #[inline(always)]
     fn begin(&self, now: Timestamp) -> SignerAt<'_, 'a> {
-        SignerAt { signer: self, now, begun: Begun::of_text(&self.key, &now, &self.credential) }
+        SignerAt { signer: self, now, begun: Begun::new(&self.key, &now, &self.credential) }
     }
 
     /// Signs a whole request; the result says which fields to add.

@@ -10,7 +10,7 @@ use core::fmt;
 
 use crate::credential::{CredentialScope, SecretKey, TERMINATOR};
 use crate::crypto::{
-    Begun, DIGEST_LEN, Gathering, Layout, MacKey, Opened, constant_time_eq_hex, digest_to_hex,
+    Begun, DIGEST_LEN, Gathering, Layout, MacKey, constant_time_eq_hex, digest_to_hex,
     hex_of_digest, write_ascii,
 };
 
@@ -80,8 +80,8 @@ impl SigningKey {
 
     /// The signature of a message that ends in this digest.
     #[inline(always)]
-    pub(crate) fn finish_opened(&self, message: &Opened, digest: &[u8; DIGEST_LEN]) -> Signature {
-        Signature(digest_to_hex(&self.0.finish_opened(message, digest)))
+    pub(crate) fn end(&self, message: &Gathering<2>, digest: &[u8; DIGEST_LEN]) -> Signature {
+        Signature(digest_to_hex(&self.0.end(message, digest)))
     }
 
     /// The signature of a message that is laid out.

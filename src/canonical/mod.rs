@@ -23,7 +23,7 @@ use core::fmt;
 use crate::bytes::{self, Lowered, Text};
 use crate::content::ContentSha256;
 use crate::credential::CredentialScope;
-use crate::crypto::{DIGEST_LEN, Gathering, Opened, digest_to_hex};
+use crate::crypto::{DIGEST_LEN, Gathering, digest_to_hex};
 use crate::request::Header;
 use crate::signature::{Signature, SigningKey};
 use crate::time::Timestamp;
@@ -444,7 +444,7 @@ impl StringToSign<'_> {
         let put_scope = |sink: &mut Gathering<4>| self.scope.each_piece(|piece| sink.put(piece));
         let mut message = key.start();
         put_head(&self.timestamp, put_scope, &mut message);
-        message.put(&digest_to_hex(&self.hash));
+        message.update_hex(&self.hash);
         key.finish(&mut message)
     }
 }
@@ -463,7 +463,7 @@ fn put_head<S: Sink>(timestamp: &Timestamp, put_scope: impl FnOnce(&mut S), sink
 /// It is written before the canonical request, and hashed with its end in one go: nothing of its first
 /// block waits for the request, whose last one a processor that looks ahead hashes at the same time.
 #[derive(Clone)]
-pub(crate) struct Begun(Opened);
+pub(crate) struct Begun(Gathering<2>);
 
 impl Begun {
     #[inline(always)]
@@ -472,33 +472,21 @@ impl Begun {
         timestamp: &Timestamp,
         credential: &CredentialText,
     ) -> Self {
-        Self(Self::message(key, timestamp, credential).open())
-    }
-
-    /// The same for several requests: what they have in common is hashed now.
-    pub(crate) fn hashed(
-        key: &SigningKey,
-        timestamp: &Timestamp,
-        credential: &CredentialText,
-    ) -> Self {
-        Self(Self::message(key, timestamp, credential).open_hashed())
-    }
-
-    #[inline(always)]
-    fn message(
-        key: &SigningKey,
-        timestamp: &Timestamp,
-        credential: &CredentialText,
-    ) -> Gathering<3> {
         let mut message = key.start();
         put_head(timestamp, |sink| sink.put(credential.scope()), &mut message);
-        message
+        Self(message)
+    }
+
+    /// For several requests: what they have in common is hashed now.
+    pub(crate) fn hashed(mut self) -> Self {
+        self.0.flush();
+        self
     }
 
     /// The signature under the key that this was begun with.
     #[inline(always)]
     pub(crate) fn signature(&self, key: &SigningKey, hash: &[u8; DIGEST_LEN]) -> Signature {
-        key.finish_opened(&self.0, hash)
+        key.end(&self.0, hash)
     }
 }
 

@@ -112,6 +112,15 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
         self.filled = rest.len();
     }
 
+    /// Takes the hexadecimal digits of a digest.
+    #[inline(always)]
+    pub(crate) fn update_hex(&mut self, digest: &[u8; DIGEST_LEN]) {
+        match self.place(2 * DIGEST_LEN).and_then(<[u8]>::first_chunk_mut) {
+            Some(place) => super::write_hex(digest, place),
+            None => self.overflow(&super::digest_to_hex(digest)),
+        }
+    }
+
     /// Hashes the blocks that are full. What follows is written while they are worked on.
     #[inline]
     pub(crate) fn flush(&mut self) {
@@ -186,39 +195,6 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
     #[inline(always)]
     pub(crate) fn finish_in_place(&mut self) -> [u8; DIGEST_LEN] {
         bytes_of(&self.finish_words())
-    }
-}
-
-/// A message whose end is to come: the hexadecimal digits of a digest.
-#[derive(Clone)]
-pub(crate) struct Opened {
-    /// The hash of what is hashed.
-    state: [u32; 8],
-    /// What is not hashed yet, `filled` bytes of it: less than two blocks.
-    rest: [[u8; BLOCK_LEN]; 2],
-    filled: usize,
-    /// Bytes hashed so far.
-    hashed: u64,
-}
-
-impl<const BLOCKS: usize> Gathering<BLOCKS> {
-    /// Takes the message as it is, to be hashed with its end. Nothing else can follow.
-    #[inline(always)]
-    pub(crate) fn open(&mut self) -> Opened {
-        if self.filled >= 2 * BLOCK_LEN {
-            self.flush();
-        }
-        let Self { state, filled, hashed, .. } = *self;
-        // The end covers what is left of the block in which it begins; behind it there are zeros.
-        let second = self.blocks.get(1).filter(|_| filled > BLOCK_LEN);
-        let rest = [self.blocks[0], second.copied().unwrap_or([0; BLOCK_LEN])];
-        Opened { state, rest, filled, hashed }
-    }
-
-    /// The same for a message that will have several ends: what can be hashed is hashed now.
-    pub(crate) fn open_hashed(&mut self) -> Opened {
-        self.flush();
-        self.open()
     }
 }
 
@@ -357,21 +333,24 @@ impl MacKey {
         self.finish_outer(&message.finish_words())
     }
 
-    /// The code of the message that ends in this digest, begun with [`start`](Self::start).
+    /// The code of the message that ends in this digest; `message` was begun with
+    /// [`start`](Self::start), and can be ended again.
     #[inline(always)]
-    pub(crate) fn finish_opened(
+    pub(crate) fn end(
         &self,
-        message: &Opened,
+        message: &Gathering<2>,
         digest: &[u8; DIGEST_LEN],
     ) -> [u8; DIGEST_LEN] {
-        const HEX_LEN: usize = 2 * DIGEST_LEN;
-        let [first, second] = message.rest;
+        let at = message.filled.min(2 * BLOCK_LEN);
+        // The digest covers what is left of the block in which it begins.
+        let [first, second] = message.blocks;
+        let second = if at > BLOCK_LEN { second } else { [0; BLOCK_LEN] };
         let mut blocks = [first, second, [0; BLOCK_LEN], [0; BLOCK_LEN]];
-        let at = message.filled % (2 * BLOCK_LEN);
-        let end = &mut blocks.as_flattened_mut()[at..][..HEX_LEN + 1];
-        end[..HEX_LEN].copy_from_slice(&super::digest_to_hex(digest));
-        end[HEX_LEN] = PADDING[0];
-        let len = at + HEX_LEN;
+        if let Some((hex, [behind, ..])) = blocks.as_flattened_mut()[at..].split_first_chunk_mut() {
+            super::write_hex(digest, hex);
+            *behind = PADDING[0];
+        }
+        let len = at + 2 * DIGEST_LEN;
         let bits = message.hashed.wrapping_add(len as u64).wrapping_mul(8);
         let count = (len + 1 + 8).div_ceil(BLOCK_LEN);
         blocks[count - 1][BLOCK_LEN - 8..].copy_from_slice(&bits.to_be_bytes());

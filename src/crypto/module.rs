@@ -79,6 +79,11 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
         }
     }
 
+    /// Takes the hexadecimal digits of a digest.
+    pub(crate) fn update_hex(&mut self, digest: &[u8; DIGEST_LEN]) {
+        self.update(&super::digest_to_hex(digest));
+    }
+
     /// The next `len` bytes, to be written by the caller; `None` if there is no room.
     #[inline(always)]
     pub(crate) fn place(&mut self, len: usize) -> Option<&mut [u8]> {
@@ -125,23 +130,6 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
     /// Takes what is not hashed yet as a text in which something will change.
     pub(crate) fn lay_out(self) -> Layout<BLOCKS> {
         Layout { running: self.running, blocks: self.blocks, len: self.filled }
-    }
-}
-
-/// A message whose end is to come: the hexadecimal digits of a digest.
-#[derive(Clone)]
-pub(crate) struct Opened(Running);
-
-impl<const BLOCKS: usize> Gathering<BLOCKS> {
-    /// Hashes what can be hashed before the end comes. Nothing else can follow.
-    pub(crate) fn open(&mut self) -> Opened {
-        self.flush();
-        Opened(self.running.clone())
-    }
-
-    /// The same.
-    pub(crate) fn open_hashed(&mut self) -> Opened {
-        self.open()
     }
 }
 
@@ -229,15 +217,16 @@ impl MacKey {
         message.finish_in_place()
     }
 
-    /// The code of the message that ends in this digest, begun with [`start`](Self::start).
-    pub(crate) fn finish_opened(
+    /// The code of the message that ends in this digest; `message` was begun with
+    /// [`start`](Self::start), and can be ended again.
+    pub(crate) fn end(
         &self,
-        message: &Opened,
+        message: &Gathering<2>,
         digest: &[u8; DIGEST_LEN],
     ) -> [u8; DIGEST_LEN] {
-        let Opened(mut running) = message.clone();
-        running.update(&super::digest_to_hex(digest));
-        running.finish()
+        let mut message = message.clone();
+        message.update_hex(digest);
+        self.finish(&mut message)
     }
 
     /// The code of the message that is laid out, begun with [`start`](Self::start).

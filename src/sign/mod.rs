@@ -254,7 +254,8 @@ impl<'a> Signer<'a> {
     #[inline(always)]
     pub fn at(&self, now: Timestamp) -> Result<SignerAt<'_, 'a>, SignError> {
         self.check_day(now)?;
-        Ok(SignerAt { signer: self, now, begun: Begun::hashed(&self.key, &now, &self.credential) })
+        let SignerAt { signer, now, begun } = self.begin(now);
+        Ok(SignerAt { signer, now, begun: begun.hashed() })
     }
 
     #[inline(always)]

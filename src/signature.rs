@@ -126,6 +126,9 @@ impl Signature {
 pub(crate) struct PresentedSignature<'r>(&'r [u8; Signature::HEX_LEN]);
 
 impl<'r> PresentedSignature<'r> {
+    /// What stands where none has been read.
+    pub(crate) const NONE: Self = Self(&[b'0'; Signature::HEX_LEN]);
+
     /// Reads 64 lower-case hexadecimal digits; `None` for anything else.
     #[inline]
     pub(crate) fn parse(text: &'r [u8]) -> Option<Self> {

@@ -8,8 +8,8 @@
 //! One blank after the algorithm; the three components in any order, each once. Amazon S3 API
 //! Reference, "Authenticating Requests: Using the Authorization Header".
 
-use super::claim::{ClaimedName, Source};
-use super::{ClaimedCredential, Component, Mechanism, Presented, ReadError, Tokens, Verifier};
+use super::claim::Source;
+use super::{ClaimedCredential, Component, Mechanism, Presented, ReadError, Verifier};
 use crate::bytes::{self, Lanes, others};
 use crate::canonical::ALGORITHM;
 use crate::request::{Header, RequestError, is_blank, split_once, trim};
@@ -24,18 +24,20 @@ pub(super) fn read<'r: 'b, 'b>(
     field: &'r Header<'r>,
     rules: &'b Verifier<'_>,
     now: Timestamp,
-) -> Result<Presented<'r, 'b>, ReadError> {
+    presented: &mut Presented<'r, 'b>,
+) -> Result<(), ReadError> {
+    presented.mechanism = MECHANISM;
     let value = trim(field.value);
     // What is cut off might be an end of line.
     let whole = value.len() == field.value.len();
-    if whole && let Some(presented) = usual(value, rules, now) {
-        return Ok(presented);
+    if whole && usual(value, rules, now, presented).is_some() {
+        return Ok(());
     }
     // What is usual is text; of what is not, nobody has looked at the value yet.
     if !field.has_text() {
         return Err(RequestError::HeaderSyntax.into());
     }
-    read_value(value, now)
+    read_value(value, now, presented)
 }
 
 /// Reads the form in which nearly every signer writes a claim of today for this service. `None` says
@@ -45,10 +47,11 @@ fn usual<'r: 'b, 'b>(
     value: &'r [u8],
     rules: &'b Verifier<'_>,
     now: Timestamp,
-) -> Option<Presented<'r, 'b>> {
+    presented: &mut Presented<'r, 'b>,
+) -> Option<()> {
     let text = value.strip_prefix(b"AWS4-HMAC-SHA256 Credential=")?;
     let end = rules.scope_end.as_ref()?.as_bytes();
-    let (credential, rest) = ClaimedCredential::usual(text, b"/", end, rules, now)?;
+    let (name, rest) = ClaimedCredential::usual(text, b"/", end, now)?;
     let rest = rest.strip_prefix(b",")?;
     let rest = rest.strip_prefix(b" ").unwrap_or(rest).strip_prefix(b"SignedHeaders=")?;
     let (rest, signature) = rest.split_at_checked(rest.len().checked_sub(Signature::HEX_LEN)?)?;
@@ -58,20 +61,19 @@ fn usual<'r: 'b, 'b>(
     if !bytes::none(list, strange) {
         return None;
     }
-    Some(Presented {
-        mechanism: MECHANISM,
-        name: ClaimedName::new(Source::Field(text), credential.name.len()),
-        credential,
-        list,
-        signature: PresentedSignature::parse(signature)?,
-        date: None,
-        expires: None,
-        tokens: Tokens::default(),
-    })
+    presented.signature = PresentedSignature::parse(signature)?;
+    presented.list = list;
+    presented.credential.name = name;
+    presented.name_in(Source::Field(text));
+    Some(())
 }
 
 #[inline(never)]
-fn read_value<'r: 'b, 'b>(value: &'r [u8], now: Timestamp) -> Result<Presented<'r, 'b>, ReadError> {
+fn read_value<'r: 'b, 'b>(
+    value: &'r [u8],
+    now: Timestamp,
+    presented: &mut Presented<'r, 'b>,
+) -> Result<(), ReadError> {
     let value = core::str::from_utf8(value).map_err(|_| ReadError::AuthorizationSpace)?;
     let components = value.strip_prefix(ALGORITHM).and_then(|rest| rest.strip_prefix(' '));
     let components = components.ok_or_else(|| other_scheme(value))?;
@@ -107,18 +109,12 @@ fn read_value<'r: 'b, 'b>(value: &'r [u8], now: Timestamp) -> Result<Presented<'
     let signed_headers = signed_headers.ok_or(missing(Component::SignedHeaders))?;
     let signature = signature.ok_or(missing(Component::Signature))?;
     let text = Source::Field(credential.as_bytes());
-    let credential = ClaimedCredential::parse(credential, MECHANISM, now)?;
+    presented.credential = ClaimedCredential::parse(credential, MECHANISM, now)?;
     let signature = PresentedSignature::parse(signature.as_bytes());
-    Ok(Presented {
-        mechanism: MECHANISM,
-        name: ClaimedName::new(text, credential.name.len()),
-        credential,
-        list: signed_headers.as_bytes(),
-        signature: signature.ok_or(ReadError::SignatureSyntax)?,
-        date: None,
-        expires: None,
-        tokens: Tokens::default(),
-    })
+    presented.signature = signature.ok_or(ReadError::SignatureSyntax)?;
+    presented.list = signed_headers.as_bytes();
+    presented.name_in(text);
+    Ok(())
 }
 
 /// Why a value that does not begin with the algorithm and a blank is refused.
@@ -168,14 +164,18 @@ mod tests {
         let now = Timestamp::parse("20130524T080910Z").expect("a time");
         let rules = Verifier::s3("r-1");
         for region in ["", "a/r-1", "a,r-1"] {
-            let value = VALUE.replace("r-1", region);
-            assert!(usual(value.as_bytes(), &Verifier::s3(region), now).is_none(), "{region}");
+            let (value, rules) = (VALUE.replace("r-1", region), Verifier::s3(region));
+            let mut presented = Presented::new(&rules, now);
+            assert!(usual(value.as_bytes(), &rules, now, &mut presented).is_none(), "{region}");
         }
         let (mut recognized, mut read) = (0, 0);
         let mut check = |value: &[u8]| {
-            let grammar = read_value(value, now);
-            read += usize::from(grammar.is_ok());
-            let Some(usual) = usual(value, &rules, now) else { return };
+            let (mut grammar, mut at_sight) = [(); 2].map(|()| Presented::new(&rules, now)).into();
+            let is_read = read_value(value, now, &mut grammar);
+            read += usize::from(is_read.is_ok());
+            if usual(value, &rules, now, &mut at_sight).is_none() {
+                return;
+            }
             recognized += 1;
             let parts = |presented: &Presented<'_, '_>| {
                 let credential = &presented.credential;
@@ -193,8 +193,8 @@ mod tests {
                 )
             };
             let text = std::string::String::from_utf8_lossy(value);
-            let grammar = grammar.unwrap_or_else(|error| panic!("{text}: {error:?}"));
-            assert_eq!(parts(&usual), parts(&grammar), "{text}");
+            assert_eq!(is_read, Ok(()), "{text}");
+            assert_eq!(parts(&at_sight), parts(&grammar), "{text}");
         };
         check(VALUE.as_bytes());
         check(VALUE.replace(", ", ",").as_bytes());
@@ -221,7 +221,7 @@ mod tests {
         let read_with = |before: &str, behind: &str| {
             let value = [before, VALUE, behind].concat();
             let field = Header { name: "authorization", value: value.as_bytes() };
-            read(&field, &rules, now).err()
+            read(&field, &rules, now, &mut Presented::new(&rules, now)).err()
         };
         for blanks in ["", " ", "\t", " \t "] {
             assert_eq!(read_with(blanks, blanks), None);

@@ -41,7 +41,7 @@ pub use verified::{SignedHeader, Verified};
 pub(crate) use claim::settle;
 pub(crate) use query::Buffer;
 
-use claim::ClaimedName;
+use claim::{ClaimedName, Source};
 use query::AuthenticationParameters;
 
 /// The rules a request must meet before its signature is looked at. Holds no keys.
@@ -247,7 +247,8 @@ impl<'p> Verifier<'p> {
         let host = self.head(request, &wire, &mut path, &mut query)?;
         let announced_len = content_length(&wire)?;
         let mut buffer = None;
-        let presented = self.presented(request, &wire, &query, &mut buffer, now)?;
+        let mut presented = Presented::new(self, now);
+        self.presented(request, &wire, &query, &mut buffer, now, &mut presented)?;
         // Nearly every list names the fields that came, which are what it is then read by.
         let mut order = Order::EMPTY;
         let must_sign = |name: &str| self.must_be_covered(name);
@@ -318,17 +319,19 @@ impl<'p> Verifier<'p> {
         query: &Query<'r>,
         buffer: &'b mut Option<Buffer>,
         now: Timestamp,
-    ) -> Result<Presented<'r, 'b>, ReadError>
+        presented: &mut Presented<'r, 'b>,
+    ) -> Result<(), ReadError>
     where
         'r: 'b,
     {
-        let parameters = AuthenticationParameters::find(query)?;
+        let mut parameters = AuthenticationParameters::default();
+        parameters.find(query)?;
         let repeated = wire.is_repeated(Known::Authorization);
         match (wire.first(Known::Authorization), repeated, parameters.any()) {
             (Some(_), true, _) => Err(ReadError::AuthorizationRepeated),
             (Some(_), false, true) => Err(ReadError::TwoMechanisms),
-            (Some(field), false, false) => authorization::read(field, self, now),
-            (None, _, true) => query::read(&parameters, query, self, buffer, now),
+            (Some(field), false, false) => authorization::read(field, self, now, presented),
+            (None, _, true) => query::read(&parameters, query, self, buffer, now, presented),
             (None, _, false) => Err(self.without_claim(request)),
         }
     }
@@ -360,9 +363,12 @@ impl<'p> Verifier<'p> {
     #[must_use]
     pub fn attempted(&self, request: &Request<'_>) -> Option<Mechanism> {
         let query = Target::parse(request.target).map_or("", |target| target.query);
-        let parameters = Query::parse(query, self.plus, &self.limits)
-            .map(|query| AuthenticationParameters::find(&query).map_or(true, |found| found.any()));
-        if parameters == Ok(true) {
+        let in_query = Query::parse(query, self.plus, &self.limits).is_ok_and(|query| {
+            let mut parameters = AuthenticationParameters::default();
+            // What cannot be read tries, too.
+            parameters.find(&query).is_err() || parameters.any()
+        });
+        if in_query {
             Some(Mechanism::Query)
         } else if request.look().first(Known::Authorization).is_some() {
             Some(Mechanism::Header)
@@ -608,7 +614,9 @@ impl<'p> Verifier<'p> {
         self.head(request, &wire, &mut path, &mut query).ok()?;
         let authority = Target::parse(request.target)?.authority;
         let fields = Fields::collect(&wire, authority, &mut order).ok()?;
-        tell(&fields, &self.presented(request, &wire, &query, &mut buffer, now).ok()?)
+        let mut presented = Presented::new(self, now);
+        self.presented(request, &wire, &query, &mut buffer, now, &mut presented).ok()?;
+        tell(&fields, &presented)
     }
 }
 
@@ -656,23 +664,27 @@ impl<'b> ClaimedCredential<'b> {
         AccessKeyId::of_checked(self.name)
     }
 
-    /// Reads the credential of today for the service that is asked for, whose parts are separated by
-    /// `slash` and whose scope ends in `end`, and gives what stands behind it. `None` says nothing of
-    /// the text.
+    /// That of today for the service that is asked for.
     #[inline(always)]
-    fn usual<'t: 'b>(
+    fn of_today(name: &'b [u8], rules: &'b Verifier<'_>, now: Timestamp) -> Self {
+        let (region, service, terminator) = (rules.region, rules.service, TERMINATOR);
+        Self { name, date: now.date(), region, service, terminator }
+    }
+
+    /// Reads such a credential, whose parts are separated by `slash` and whose scope ends in `end`: its
+    /// name, and what stands behind it. `None` says nothing of the text.
+    #[inline(always)]
+    fn usual<'t>(
         text: &'t [u8],
         slash: &[u8],
         end: &[u8],
-        rules: &'b Verifier<'_>,
         now: Timestamp,
-    ) -> Option<(Self, &'t [u8])> {
+    ) -> Option<(&'t [u8], &'t [u8])> {
         let (name, rest) = text.split_at_checked(bytes::find(text, *slash.first()?)?)?;
         AccessKeyId::check(name).ok()?;
         let date = now.date();
         let rest = rest.strip_prefix(slash)?.strip_prefix(date.as_bytes())?.strip_prefix(end)?;
-        let (region, service, terminator) = (rules.region, rules.service, TERMINATOR);
-        Some((Self { name, date, region, service, terminator }, rest))
+        Some((name, rest))
     }
 
     pub(crate) fn parse(
@@ -697,6 +709,31 @@ impl<'b> ClaimedCredential<'b> {
         let date = Date::parse_near(date.as_bytes(), now);
         let date = date.map_err(|_| ReadError::CredentialDateSyntax(mechanism))?;
         Ok(Self { name, date, region, service, terminator })
+    }
+}
+
+impl<'r, 'b> Presented<'r, 'b> {
+    /// Nothing yet, but for what nearly every claim says that these rules accept. It is large, and is
+    /// read where it stands; after an error it is none.
+    #[inline(always)]
+    fn new(rules: &'b Verifier<'_>, now: Timestamp) -> Self {
+        let name = &[];
+        Self {
+            mechanism: Mechanism::Header,
+            credential: ClaimedCredential::of_today(name, rules, now),
+            name: ClaimedName::new(Source::Field(name), name.len()),
+            list: &[],
+            signature: PresentedSignature::NONE,
+            date: None,
+            expires: None,
+            tokens: Tokens::default(),
+        }
+    }
+
+    /// What the name is read from: the credential as it stands there.
+    #[inline(always)]
+    fn name_in(&mut self, credential: Source<'r>) {
+        self.name = ClaimedName::new(credential, self.credential.name.len());
     }
 }
 

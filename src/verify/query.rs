@@ -4,7 +4,7 @@
 //! each once; a second spelling of one is refused, because another reader might prefer it. Amazon
 //! S3 API Reference, "Authenticating Requests: Using Query Parameters".
 
-use super::claim::{ClaimedName, Source};
+use super::claim::Source;
 use super::{ClaimedCredential, Mechanism, Presented, ReadError, Tokens, Verifier};
 use crate::bounded::Bounded;
 use crate::bytes;
@@ -59,33 +59,30 @@ pub(super) struct AuthenticationParameters<'r> {
 }
 
 impl<'r> AuthenticationParameters<'r> {
+    /// Finds those of a query, where there were none.
     #[inline(always)]
-    pub(super) fn find(query: &Query<'r>) -> Result<Self, ReadError> {
-        if query.is_empty() { Ok(Self::default()) } else { Self::find_some(query) }
+    pub(super) fn find(&mut self, query: &Query<'r>) -> Result<(), ReadError> {
+        if query.is_empty() { Ok(()) } else { self.find_some(query) }
     }
 
-    fn find_some(query: &Query<'r>) -> Result<Self, ReadError> {
+    fn find_some(&mut self, query: &Query<'r>) -> Result<(), ReadError> {
         if query.is_ambiguous() {
             // Of several faults the first in canonical order is named.
-            let found = Self::find_in(query, query.parameters())
+            *self = Self::find_in(query, query.parameters())
                 .or_else(|_| Self::find_in(query, query.sorted()))?;
-            return Ok(Self { version_2: !found.any && query.is_version_2(), ..found });
+        } else {
+            self.algorithm = query.value(AuthenticationName::Algorithm);
+            self.credential = query.value(AuthenticationName::Credential);
+            self.date = query.value(AuthenticationName::Date);
+            self.expires = query.value(AuthenticationName::Expires);
+            self.signed_headers = query.value(AuthenticationName::SignedHeaders);
+            self.signature = query.value(AuthenticationName::Signature);
+            self.tokens.security = query.value(AuthenticationName::SecurityToken);
+            self.tokens.s3_session = query.value(AuthenticationName::S3SessionToken);
+            self.any = query.authenticates();
         }
-        let any = query.authenticates();
-        Ok(Self {
-            algorithm: query.value(AuthenticationName::Algorithm),
-            credential: query.value(AuthenticationName::Credential),
-            date: query.value(AuthenticationName::Date),
-            expires: query.value(AuthenticationName::Expires),
-            signed_headers: query.value(AuthenticationName::SignedHeaders),
-            signature: query.value(AuthenticationName::Signature),
-            tokens: Tokens {
-                security: query.value(AuthenticationName::SecurityToken),
-                s3_session: query.value(AuthenticationName::S3SessionToken),
-            },
-            any,
-            version_2: !any && query.is_version_2(),
-        })
+        self.version_2 = !self.any && query.is_version_2();
+        Ok(())
     }
 
     #[inline(always)]
@@ -128,7 +125,8 @@ pub(super) fn read<'r: 'b, 'b>(
     rules: &'b Verifier<'_>,
     buffer: &'b mut Option<Buffer>,
     now: Timestamp,
-) -> Result<Presented<'r, 'b>, ReadError> {
+    presented: &mut Presented<'r, 'b>,
+) -> Result<(), ReadError> {
     if parameters.version_2 {
         return Err(ReadError::SignatureV2);
     }
@@ -155,28 +153,24 @@ pub(super) fn read<'r: 'b, 'b>(
         return Err(ReadError::ParameterMissing);
     }
     let end = rules.scope_end.as_ref().map(ScopeEnd::escaped);
-    let usual = end.and_then(|end| ClaimedCredential::usual(credential, b"%2F", end, rules, now));
-    let text = Source::Query(credential, rules.plus);
-    let credential = match usual {
+    let usual = end.and_then(|end| ClaimedCredential::usual(credential, b"%2F", end, now));
+    match usual {
         // Nothing of it but its four slashes would be decoded.
-        Some((usual, [])) if bytes::find(usual.name, b'+').is_none() => usual,
+        Some((name, [])) if bytes::find(name, b'+').is_none() => presented.credential.name = name,
         _ => {
             let buffer = buffer.get_or_insert_with(Buffer::new);
             let decoded = buffer.decode(query, credential);
             let decoded = decoded.ok_or(ReadError::CredentialSyntax(MECHANISM))?;
-            ClaimedCredential::parse(decoded, MECHANISM, now)?
+            presented.credential = ClaimedCredential::parse(decoded, MECHANISM, now)?;
         }
-    };
-    Ok(Presented {
-        mechanism: MECHANISM,
-        name: ClaimedName::new(text, credential.name.len()),
-        credential,
-        list: signed_headers,
-        signature: PresentedSignature::parse(signature).ok_or(ReadError::SignatureSyntax)?,
-        date: Some(date),
-        expires,
-        tokens,
-    })
+    }
+    presented.mechanism = MECHANISM;
+    presented.name_in(Source::Query(credential, rules.plus));
+    presented.list = signed_headers;
+    let signature = PresentedSignature::parse(signature);
+    presented.signature = signature.ok_or(ReadError::SignatureSyntax)?;
+    (presented.date, presented.expires, presented.tokens) = (Some(date), expires, tokens);
+    Ok(())
 }
 
 /// The credential of a presigned query, well formed or not.

@@ -9,7 +9,9 @@ use crate::canonical::{Additions, Authentication, Begun, Dialect};
 use crate::chain::Chain;
 use crate::chunked::{ChunkSigner, Framing};
 use crate::content::ContentSha256;
+use crate::crypto::DIGEST_LEN;
 use crate::request::{Known, Request};
+use crate::signature::Signature;
 use crate::time::Timestamp;
 
 /// The longest life of a presigned URL: seven days.
@@ -20,7 +22,8 @@ const MAX_EXPIRES: u64 = 604_800;
 pub struct SignerAt<'s, 'a> {
     pub(super) signer: &'s Signer<'a>,
     pub(super) now: Timestamp,
-    pub(super) begun: Begun,
+    /// What the requests of this second have in common, if there may be more than one.
+    pub(super) begun: Option<Begun>,
 }
 
 impl<'a> SignerAt<'_, 'a> {
@@ -169,6 +172,26 @@ impl<'a> SignerAt<'_, 'a> {
             let expires = self.terms(reading, Some(content), expires, &mut covered)?;
             presign_to(self, reading, covered, expires, buffer)
         })
+    }
+
+    /// Signs a canonical request, whose hash is what `hash` ends. What does not depend on it is written
+    /// before, so that nothing has to wait for it.
+    #[inline(always)]
+    pub(super) fn sign_hash(
+        &self,
+        hash: impl FnOnce() -> [u8; DIGEST_LEN],
+    ) -> ([u8; DIGEST_LEN], Signature) {
+        let Signer { key, credential, .. } = self.signer;
+        let once;
+        let begun = match &self.begun {
+            Some(begun) => begun,
+            None => {
+                once = Begun::new(key, &self.now, credential);
+                &once
+            }
+        };
+        let hash = hash();
+        (hash, begun.signature(key, &hash))
     }
 
     /// What is added to every request that is signed in its header.

@@ -254,8 +254,8 @@ impl<'a> Signer<'a> {
     #[inline(always)]
     pub fn at(&self, now: Timestamp) -> Result<SignerAt<'_, 'a>, SignError> {
         self.check_day(now)?;
-        let SignerAt { signer, now, begun } = self.begin(now);
-        Ok(SignerAt { signer, now, begun: begun.hashed() })
+        let begun = Begun::new(&self.key, &now, &self.credential).hashed();
+        Ok(SignerAt { signer: self, now, begun: Some(begun) })
     }
 
     #[inline(always)]
@@ -265,8 +265,8 @@ impl<'a> Signer<'a> {
 
     /// For one request, at a time of the right day.
     #[inline(always)]
-    fn begin(&self, now: Timestamp) -> SignerAt<'_, 'a> {
-        SignerAt { signer: self, now, begun: Begun::new(&self.key, &now, &self.credential) }
+    fn once(&self, now: Timestamp) -> SignerAt<'_, 'a> {
+        SignerAt { signer: self, now, begun: None }
     }
 
     /// Signs a whole request; the result says which fields to add.
@@ -284,7 +284,7 @@ impl<'a> Signer<'a> {
         'a: 'r,
     {
         self.check_day(now)?;
-        self.begin(now).sign(request, content)
+        self.once(now).sign(request, content)
     }
 
     /// Signs a whole request and writes the values of the fields to add into `buffer`: the fastest
@@ -306,7 +306,7 @@ impl<'a> Signer<'a> {
         buffer: &'b mut [u8],
     ) -> Result<WrittenHeaders<'b>, SignError> {
         self.check_day(now)?;
-        self.begin(now).sign_to(request, content, buffer)
+        self.once(now).sign_to(request, content, buffer)
     }
 
     /// Signs the head of a streamed upload and hands over the chain for its body.
@@ -346,7 +346,7 @@ impl<'a> Signer<'a> {
         'a: 'r,
     {
         self.check_day(now)?;
-        self.begin(now).sign_stream(request, framing)
+        self.once(now).sign_stream(request, framing)
     }
 
     /// Signs a URL that stands alone until it expires. For S3 the body stays uncovered, unless the
@@ -379,7 +379,7 @@ impl<'a> Signer<'a> {
         'a: 'r,
     {
         self.check_day(now)?;
-        self.begin(now).presign(request, expires)
+        self.once(now).presign(request, expires)
     }
 
     /// As [`presign`](Self::presign), for a body that is known. S3 must be told of a digest by the
@@ -399,7 +399,7 @@ impl<'a> Signer<'a> {
         'a: 'r,
     {
         self.check_day(now)?;
-        self.begin(now).presign_with(request, content, expires)
+        self.once(now).presign_with(request, content, expires)
     }
 
     /// As [`presign`](Self::presign), and writes the target to request to the front of `buffer`: the
@@ -433,7 +433,7 @@ impl<'a> Signer<'a> {
         buffer: &'b mut [u8],
     ) -> Result<&'b mut [u8], SignError> {
         self.check_day(now)?;
-        self.begin(now).presign_to(request, expires, buffer)
+        self.once(now).presign_to(request, expires, buffer)
     }
 
     /// As [`presign_to`](Self::presign_to), for a body that is known, as with
@@ -451,7 +451,7 @@ impl<'a> Signer<'a> {
         buffer: &'b mut [u8],
     ) -> Result<&'b mut [u8], SignError> {
         self.check_day(now)?;
-        self.begin(now).presign_with_to(request, content, expires, buffer)
+        self.once(now).presign_with_to(request, content, expires, buffer)
     }
 
     /// Checks what holds for every request, readable and not signed yet, and signs what was read:

@@ -42,12 +42,12 @@ impl<'r> Presigned<'r> {
         content: ContentSha256,
         expires: u32,
     ) -> Result<Self, SignError> {
-        let SignerAt { signer, now, begun } = at;
+        let SignerAt { signer, now, .. } = at;
         let mut order = Order::EMPTY;
         let fields = reading.fields_to_escape(&mut order)?;
         let authentication = at.authentication(expires);
-        let hash = reading.parts(&fields, Some(&authentication), content).hash();
-        let signature = begun.signature(&signer.key, &hash);
+        let parts = reading.parts(&fields, Some(&authentication), content);
+        let (hash, signature) = at.sign_hash(|| parts.hash());
         Ok(Self {
             head: reading.kept(content),
             request: *reading.request,
@@ -118,7 +118,7 @@ pub(super) fn presign_to<'b>(
     expires: u32,
     buffer: &'b mut [u8],
 ) -> Result<&'b mut [u8], SignError> {
-    let SignerAt { signer, begun, .. } = at;
+    let signer = at.signer;
     let mut order = Order::EMPTY;
     let fields = reading.fields_to_escape(&mut order)?;
     let authentication = at.authentication(expires);
@@ -132,8 +132,8 @@ pub(super) fn presign_to<'b>(
     let written = target.written().and_then(|target| target.get(start..));
     let written = Some(written.ok_or(SignError::BufferTooSmall)?);
     let authentication = Authentication { written, ..authentication };
-    let hash = reading.parts(&fields, Some(&authentication), content).hash();
-    let signature = begun.signature(&signer.key, &hash);
+    let parts = reading.parts(&fields, Some(&authentication), content);
+    let (_, signature) = at.sign_hash(|| parts.hash());
     put_unsigned(&signature, signer.token_parts().1, &mut target);
     target.finish().ok_or(SignError::BufferTooSmall)
 }

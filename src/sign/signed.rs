@@ -39,12 +39,11 @@ impl<'r> Signed<'r> {
         content: ContentSha256,
         additions: Additions<'r>,
     ) -> Result<Self, SignError> {
-        let SignerAt { signer, begun, .. } = at;
+        let signer = at.signer;
         let (_, late_token) = signer.token_parts();
         let mut order = Order::EMPTY;
         let fields = reading.fields_to_list(&additions, &mut order)?;
-        let hash = reading.parts(&fields, None, content).hash();
-        let signature = begun.signature(&signer.key, &hash);
+        let (hash, signature) = at.sign_hash(|| reading.parts(&fields, None, content).hash());
         Ok(Self {
             head: reading.kept(content),
             wire: reading.request.headers,

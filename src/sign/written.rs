@@ -40,7 +40,7 @@ impl<'b> WrittenHeaders<'b> {
         additions: &Additions<'_>,
         buffer: &'b mut [u8],
     ) -> Result<Self, SignError> {
-        let SignerAt { signer, begun, .. } = at;
+        let signer = at.signer;
         let mut order = Order::EMPTY;
         let fields = reading.fields_to_list(additions, &mut order)?;
 
@@ -71,16 +71,18 @@ impl<'b> WrittenHeaders<'b> {
             text.put_led_name(core::mem::replace(&mut lead, b';'), name);
         });
         let list = text.written().and_then(|text| text.get(list_at..));
-        let hash = parts.hash_rest(&mut hash, list.ok_or(SignError::BufferTooSmall)?);
-
-        // And for this, while its end is.
+        let list = list.ok_or(SignError::BufferTooSmall)?;
         let mut written = Filled::new(front);
-        values.iter().for_each(|value| written.put(value));
+        let (_, signature) = at.sign_hash(|| {
+            let hash = parts.hash_rest(&mut hash, list);
+            // And for this, while its end is.
+            values.iter().for_each(|value| written.put(value));
+            hash
+        });
         let written: &[u8] = written.finish().ok_or(SignError::BufferTooSmall)?;
         let (first, rest) = written.split_at(content.map_or(0, <[u8]>::len));
         let (date, last) = rest.split_at(Timestamp::LEN);
-
-        put_behind_names(&begun.signature(&signer.key, &hash), &mut text);
+        put_behind_names(&signature, &mut text);
         Ok(Self {
             content: content.map(|_| first),
             date,

@@ -1003,16 +1003,18 @@ impl Authentication<'_> {
         [Algorithm, Credential, Date, Expires].into_iter().chain(token).chain([SignedHeaders])
     }
 
-    /// The names in the order in which they stand in a URL.
-    fn written(&self) -> impl Iterator<Item = AuthenticationName> + use<> {
-        use AuthenticationName::{Algorithm, Credential, Date, Expires, SignedHeaders};
-        let token = self.token.map(|(token, _)| token.parameter());
-        [Algorithm, Credential, Date, Expires, SignedHeaders].into_iter().chain(token)
-    }
-
     /// Puts the parameters as they stand in a URL, without the signature.
     pub(crate) fn put_all(&self, fields: &Fields<'_>, sink: &mut impl Sink) {
-        self.put_each(self.written(), fields, sink);
+        use AuthenticationName::{Algorithm, Credential, Date, Expires, SignedHeaders};
+        // No loop: so the length of each name is known where it is put.
+        self.put(Algorithm, true, fields, sink);
+        self.put(Credential, false, fields, sink);
+        self.put(Date, false, fields, sink);
+        self.put(Expires, false, fields, sink);
+        self.put(SignedHeaders, false, fields, sink);
+        if let Some((token, _)) = self.token {
+            self.put(token.parameter(), false, fields, sink);
+        }
     }
 
     /// Puts the parameters in canonical order.

@@ -373,6 +373,15 @@ impl Parts<'_> {
         self.put_to_fields(hash);
     }
 
+    /// Ends it with the fields, as they are listed, and what follows them.
+    #[inline(always)]
+    pub(crate) fn hash_from_fields(&self, hash: &mut Hashing) -> [u8; DIGEST_LEN] {
+        self.fields.put_listed(hash);
+        hash.advance();
+        self.put_names_to_end(hash);
+        hash.finish_in_place()
+    }
+
     /// Goes on with the fields, and hands over the name of each as it is put.
     #[inline(always)]
     pub(crate) fn hash_fields(&self, hash: &mut Hashing, name: impl FnMut(&Lowered<'_>)) {

@@ -6,7 +6,7 @@ use super::value::Value;
 use super::{Reading, SentToken, SignError, SignedValue, SignerAt};
 use crate::bytes;
 use crate::canonical::{
-    Authentication, CanonicalRequest, Fields, Filled, Kept, Order, Sink, StringToSign,
+    Authentication, CanonicalRequest, Fields, Filled, Hashing, Kept, Order, Sink, StringToSign,
     put_signature, put_token,
 };
 use crate::content::ContentSha256;
@@ -133,7 +133,9 @@ pub(super) fn presign_to<'b>(
     let written = Some(written.ok_or(SignError::BufferTooSmall)?);
     let authentication = Authentication { written, ..authentication };
     let parts = reading.parts(&fields, Some(&authentication), content);
-    let (_, signature) = at.sign_hash(|| parts.hash());
+    let mut hash = Hashing::new();
+    parts.hash_to_fields(&mut hash);
+    let (_, signature) = at.sign_hash(|| parts.hash_from_fields(&mut hash));
     put_unsigned(&signature, signer.token_parts().1, &mut target);
     target.finish().ok_or(SignError::BufferTooSmall)
 }

@@ -10,7 +10,7 @@
 use core::fmt;
 
 use crate::credential::CredentialScope;
-use crate::crypto::{DIGEST_LEN, Gathering, Layout, digest_to_hex};
+use crate::crypto::{DIGEST_LEN, Gathering, Layout};
 use crate::signature::{Signature, SigningKey};
 use crate::time::Timestamp;
 
@@ -85,7 +85,7 @@ impl Chain {
         let mut message = self.trailer;
         message.update(self.previous.as_hex());
         message.update(b"\n");
-        message.update(&digest_to_hex(lines));
+        message.update_hex(lines);
         self.key.finish(&mut message)
     }
 }

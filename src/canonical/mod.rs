@@ -336,9 +336,7 @@ impl<'a> Kept<'a> {
 impl Parts<'_> {
     fn put(&self, sink: &mut impl Sink) {
         self.put_to_fields(sink);
-        self.fields.put_listed(sink);
-        sink.advance();
-        self.put_names_to_end(sink);
+        self.put_from_fields(sink);
     }
 
     /// Puts all before the fields.
@@ -352,7 +350,15 @@ impl Parts<'_> {
         sink.advance();
     }
 
-    /// Puts the rest.
+    /// Puts the rest, the fields as they are listed.
+    #[inline(always)]
+    fn put_from_fields(&self, sink: &mut impl Sink) {
+        self.fields.put_listed(sink);
+        sink.advance();
+        self.put_names_to_end(sink);
+    }
+
+    /// Puts what follows the fields.
     #[inline(always)]
     fn put_names_to_end(&self, sink: &mut impl Sink) {
         // The line before is empty.
@@ -363,8 +369,8 @@ impl Parts<'_> {
 
     pub(crate) fn hash(&self) -> [u8; DIGEST_LEN] {
         let mut hash = Hashing::new();
-        self.put(&mut hash);
-        hash.finish_in_place()
+        self.hash_to_fields(&mut hash);
+        self.hash_from_fields(&mut hash)
     }
 
     /// Begins the hash: with all before the fields.
@@ -373,23 +379,21 @@ impl Parts<'_> {
         self.put_to_fields(hash);
     }
 
-    /// Ends it with the fields, as they are listed, and what follows them.
+    /// Ends it with the rest.
     #[inline(always)]
     pub(crate) fn hash_from_fields(&self, hash: &mut Hashing) -> [u8; DIGEST_LEN] {
-        self.fields.put_listed(hash);
-        hash.advance();
-        self.put_names_to_end(hash);
+        self.put_from_fields(hash);
         hash.finish_in_place()
     }
 
-    /// Goes on with the fields, and hands over the name of each as it is put.
+    /// Or goes on with the fields, and hands over the name of each as it is put.
     #[inline(always)]
     pub(crate) fn hash_fields(&self, hash: &mut Hashing, name: impl FnMut(&Lowered<'_>)) {
         self.fields.put_lines(hash, name);
         hash.advance();
     }
 
-    /// Ends a hash that has been begun; `list` are the names.
+    /// And ends it with what follows them; `list` are their names.
     #[inline(always)]
     pub(crate) fn hash_rest(&self, hash: &mut Hashing, list: &[u8]) -> [u8; DIGEST_LEN] {
         let fields = &self.fields.with_list(list);
@@ -469,8 +473,9 @@ fn put_head<S: Sink>(timestamp: &Timestamp, put_scope: impl FnOnce(&mut S), sink
 
 /// A string to sign of which the hash of the canonical request is to come, on its way into the MAC.
 ///
-/// It is written before the canonical request, and hashed with its end in one go: nothing of its first
-/// block waits for the request, whose last one a processor that looks ahead hashes at the same time.
+/// It is written before the canonical request is hashed to its end, and hashed with its own end in one
+/// go: nothing of its first block waits for the request, and a processor that looks ahead hashes it
+/// together with the request's last one.
 #[derive(Clone)]
 pub(crate) struct Begun(Gathering<2>);
 

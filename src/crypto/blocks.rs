@@ -341,6 +341,7 @@ impl MacKey {
         message: &Gathering<2>,
         digest: &[u8; DIGEST_LEN],
     ) -> [u8; DIGEST_LEN] {
+        debug_assert_eq!(message.done, 0, "what stands there is not hashed yet");
         let at = message.filled.min(2 * BLOCK_LEN);
         // The digest covers what is left of the block in which it begins.
         let [first, second] = message.blocks;

@@ -174,8 +174,8 @@ impl<'a> SignerAt<'_, 'a> {
         })
     }
 
-    /// Signs a canonical request, whose hash is what `hash` ends. What does not depend on it is written
-    /// before, so that nothing has to wait for it.
+    /// The hash of a canonical request, which `hash` ends, and the signature of it. What of the string
+    /// to sign does not depend on the hash is written before, so that it need not wait for it.
     #[inline(always)]
     pub(super) fn sign_hash(
         &self,

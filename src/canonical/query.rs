@@ -1023,21 +1023,11 @@ impl Authentication<'_> {
         match self.written {
             // A token stands behind the others in a URL, and before the last in canonical order.
             Some(written) if self.token.is_none() => sink.put(written),
-            _ => self.put_each(self.sorted(), fields, sink),
-        }
-    }
-
-    #[inline(always)]
-    fn put_each(
-        &self,
-        names: impl Iterator<Item = AuthenticationName>,
-        fields: &Fields<'_>,
-        sink: &mut impl Sink,
-    ) {
-        let mut is_first = true;
-        for name in names {
-            self.put(name, is_first, fields, sink);
-            is_first = false;
+            _ => {
+                for (nth, name) in self.sorted().enumerate() {
+                    self.put(name, nth == 0, fields, sink);
+                }
+            }
         }
     }
 

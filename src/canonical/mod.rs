@@ -454,6 +454,7 @@ impl StringToSign<'_> {
     /// The signature of this string.
     #[inline]
     pub(crate) fn signature(&self, key: &SigningKey) -> Signature {
+        // As a rule there is room for all of it, so that it is hashed in one go.
         let put_scope = |sink: &mut Gathering<4>| self.scope.each_piece(|piece| sink.put(piece));
         let mut message = key.start();
         put_head(&self.timestamp, put_scope, &mut message);

@@ -10,12 +10,14 @@
 use core::fmt;
 
 use crate::credential::CredentialScope;
-use crate::crypto::{DIGEST_LEN, Gathering, Layout};
+use crate::crypto::{Begun, DIGEST_LEN, Gathering, Layout};
 use crate::signature::{Signature, SigningKey};
 use crate::time::Timestamp;
 
-/// The hash of no bytes, which stands for the headers that a chunk does not have.
-const EMPTY: &[u8] = b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// The hash of no bytes, which stands for the headers that a chunk does not have, and for the data
+/// that the last one does not have.
+const EMPTY: &[u8; Signature::HEX_LEN] =
+    b"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// What stands where a digest will be written.
 const PLACE: &[u8] = &[b'0'; Signature::HEX_LEN];
@@ -32,8 +34,9 @@ pub(crate) struct Chain {
     chunk: Layout<BLOCKS>,
     previous_at: usize,
     data_at: usize,
-    /// The string to sign of the trailers up to the previous signature.
-    trailer: Gathering<BLOCKS>,
+    /// The string to sign of the trailers up to the previous signature. Most bodies have no signed
+    /// trailers: as a rule nothing of it is hashed.
+    trailer: Gathering<2>,
     previous: Signature,
 }
 
@@ -45,20 +48,11 @@ impl Chain {
         scope: &CredentialScope<'_>,
         seed: Signature,
     ) -> Self {
-        let begin = |algorithm: &[u8]| {
-            let mut message: Gathering<BLOCKS> = key.start();
-            message.update(algorithm);
-            message.update(timestamp.as_bytes());
-            message.update(b"\n");
-            scope.each_piece(|piece| message.update(piece));
-            message.update(b"\n");
-            message.flush();
-            message
-        };
-        let trailer = begin(b"AWS4-HMAC-SHA256-TRAILER\n");
-        let mut message = begin(b"AWS4-HMAC-SHA256-PAYLOAD\n");
+        let trailer = begin(&key, b"AWS4-HMAC-SHA256-TRAILER\n", timestamp, scope);
+        let mut message = begin(&key, b"AWS4-HMAC-SHA256-PAYLOAD\n", timestamp, scope);
+        message.flush();
         let previous_at = message.waiting();
-        for piece in [PLACE, b"\n", EMPTY, b"\n"] {
+        for piece in [PLACE, b"\n", &EMPTY[..], b"\n"] {
             message.update(piece);
         }
         let data_at = message.waiting();
@@ -75,6 +69,18 @@ impl Chain {
         // hashes both at once.
         let begun = self.chunk.hash_before(self.data_at);
         self.chunk.put_hex(self.data_at, data);
+        self.move_on(begun)
+    }
+
+    /// The signature of the last chunk, which has no data.
+    pub(crate) fn last_chunk(&mut self) -> Signature {
+        let begun = self.chunk.hash_before(self.data_at);
+        self.chunk.put(self.data_at, EMPTY);
+        self.move_on(begun)
+    }
+
+    #[inline]
+    fn move_on(&mut self, begun: Begun) -> Signature {
         self.previous = self.key.finish_layout(&self.chunk, begun);
         self.previous.put_into(&mut self.chunk, self.previous_at);
         self.previous
@@ -88,6 +94,22 @@ impl Chain {
         message.update_hex(lines);
         self.key.finish(&mut message)
     }
+}
+
+/// What a string to sign begins with.
+fn begin<const BLOCKS: usize>(
+    key: &SigningKey,
+    algorithm: &[u8],
+    timestamp: Timestamp,
+    scope: &CredentialScope<'_>,
+) -> Gathering<BLOCKS> {
+    let mut message = key.start();
+    message.update(algorithm);
+    message.update(timestamp.as_bytes());
+    message.update(b"\n");
+    scope.each_piece(|piece| message.update(piece));
+    message.update(b"\n");
+    message
 }
 
 impl fmt::Debug for Chain {

@@ -205,6 +205,9 @@ impl Chunked {
     fn link(&mut self) -> Result<(), BodyError> {
         let good = match (&mut self.chain, self.signature.take()) {
             (None, None) => !self.rules.signed,
+            (Some(chain), Some(signature)) if self.last_size == 0 => {
+                chain.last_chunk().matches(&signature)
+            }
             (Some(chain), Some(signature)) => {
                 let digest = match core::mem::replace(&mut self.hashed, Hashed::AsItComes) {
                     Hashed::AsItComes => self.hash.end(),

@@ -132,9 +132,14 @@ impl ChunkSigner {
     /// What stands behind the data of each chunk.
     pub const DATA_END: &'static [u8] = b"\r\n";
 
-    pub(crate) fn new(framing: &Framing<'_>, announced: Announced, chain: Chain) -> Self {
+    /// `chain` is asked for where chunks are signed.
+    pub(crate) fn new(
+        framing: &Framing<'_>,
+        announced: Announced,
+        chain: impl FnOnce() -> Chain,
+    ) -> Self {
         Self {
-            chain: framing.is_signed().unwrap_or(true).then_some(chain),
+            chain: framing.is_signed().unwrap_or(true).then(chain),
             announced,
             signs_trailers: framing.content == ContentSha256::StreamingSignedTrailer,
             left: framing.decoded_len,
@@ -229,7 +234,7 @@ impl ChunkSigner {
         if !received.are_all(&self.announced) {
             return Err(ChunkError::Trailers);
         }
-        let signature = self.chain.as_mut().map(|chain| chain.chunk(&EMPTY_DIGEST));
+        let signature = self.chain.as_mut().map(Chain::last_chunk);
         let mut end = ChunkEnd { text: Bounded::filled_with(0) };
         end.put(ChunkHead::new(0, signature).as_bytes())?;
         for (name, value) in received.lines() {
@@ -334,12 +339,6 @@ impl Iterator for ChunkHeads<'_, '_> {
 }
 
 impl core::iter::FusedIterator for ChunkHeads<'_, '_> {}
-
-/// The hash of no bytes.
-const EMPTY_DIGEST: [u8; DIGEST_LEN] = match ContentSha256::EMPTY {
-    ContentSha256::Digest(digest) => digest,
-    _ => [0; DIGEST_LEN],
-};
 
 /// The line before the data of a chunk, with its end.
 #[derive(Clone, Copy)]

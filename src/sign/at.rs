@@ -91,8 +91,9 @@ impl<'a> SignerAt<'_, 'a> {
             let additions = self.additions(reading, content)?.with_content();
             let additions = additions.with_stream(decoded_len, trailers);
             let signed = Signed::new(self, reading, content, additions)?;
-            let chain = Chain::new(self.signer.key.clone(), self.now, scope, signed.signature());
-            Ok((signed, ChunkSigner::new(framing, announced, chain)))
+            let chain = || Chain::new(self.signer.key.clone(), self.now, scope, signed.signature());
+            let chunks = ChunkSigner::new(framing, announced, chain);
+            Ok((signed, chunks))
         })
     }
 

@@ -83,6 +83,16 @@ impl<const N: usize> Bounded<u8, N> {
         Ok(())
     }
 
+    /// Adds these bytes with ASCII letters in lower case, or none.
+    pub(crate) fn extend_lower(&mut self, bytes: &[u8]) -> Result<(), Full> {
+        let begin = self.len;
+        self.extend(bytes)?;
+        if let Some(added) = self.items.get_mut(begin..self.len) {
+            added.make_ascii_lowercase();
+        }
+        Ok(())
+    }
+
     /// A copy of these bytes, if they fit.
     #[inline(always)]
     pub(crate) fn copy_of(from: &[u8]) -> Result<Self, Full> {

@@ -136,7 +136,7 @@ impl<'a> Request<'a> {
         }
         match self.method {
             "GET" | "PUT" | "HEAD" | "POST" | "DELETE" => Ok(()),
-            method if is_name(method) => Ok(()),
+            method if is_name(method.as_bytes()) => Ok(()),
             _ => Err(RequestError::MethodSyntax),
         }
     }
@@ -231,9 +231,9 @@ impl<'a> Wire<'a> {
                 }
                 // Pseudo-fields are written in lower case.
                 well_formed &= !matches!(known, Known::Authority) || header.name == ":authority";
-            } else if !is_usual(header.name) {
+            } else if !is_usual(header.name.as_bytes()) {
                 usual_names = false;
-                well_formed &= is_name(header.name);
+                well_formed &= is_name(header.name.as_bytes());
             }
             match known {
                 // Its own grammar is stricter, and is asked for by whoever reads it.
@@ -384,17 +384,22 @@ fn is_text(value: &[u8]) -> bool {
 
 /// Whether this is a name, of the characters that names are made of as a rule.
 #[inline(always)]
-fn is_usual(name: &str) -> bool {
+fn is_usual(name: &[u8]) -> bool {
     !name.is_empty()
-        && bytes::none(name.as_bytes(), |lanes| {
+        && bytes::none(name, |lanes| {
             others(lanes.is_letter() | lanes.is_in(b'0', b'9') | lanes.is(b'-'))
         })
 }
 
 /// Whether this is a name: a token.
 #[inline(never)]
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(is_token)
+fn is_name(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(|byte| is_token(*byte))
+}
+
+/// The same for what is a usual one as a rule.
+pub(crate) fn is_field_name(name: &[u8]) -> bool {
+    is_usual(name) || is_name(name)
 }
 
 /// `tchar` of RFC 9110 section 5.6.2.

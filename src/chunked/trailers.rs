@@ -5,9 +5,10 @@
 
 use core::fmt;
 
-use crate::bounded::Bounded;
+use crate::bounded::{Bounded, Full};
+use crate::bytes::{self, others};
 use crate::crypto::{DIGEST_LEN, Sha256};
-use crate::request::{is_token, trim};
+use crate::request::{is_field_name, trim};
 
 /// Trailers of one body. S3 takes one; there is room for a few.
 const MAX_TRAILERS: usize = 8;
@@ -66,16 +67,15 @@ impl Announced {
             return Err(AnnounceError);
         }
         for name in value.split(|byte| *byte == b',').map(trim) {
-            let checksum = name.len() > PREFIX.len()
-                && name.iter().all(|byte| is_token(*byte))
-                && name.iter().zip(PREFIX).all(|(a, b)| a.eq_ignore_ascii_case(b));
+            let checksum = name.split_at_checked(PREFIX.len()).is_some_and(|(prefix, rest)| {
+                prefix.eq_ignore_ascii_case(PREFIX) && is_field_name(rest)
+            });
             let known = checksum || name.eq_ignore_ascii_case(CONTENT_MD5);
             if !known || announced.contains(name) || announced.count == MAX_TRAILERS {
                 return Err(AnnounceError);
             }
-            for byte in name.iter().map(u8::to_ascii_lowercase).chain([b',']) {
-                announced.names.push(byte).map_err(|_| AnnounceError)?;
-            }
+            let names = &mut announced.names;
+            names.extend_lower(name).and_then(|()| names.push(b',')).map_err(|_| AnnounceError)?;
             announced.count += 1;
         }
         Ok(announced)
@@ -122,13 +122,9 @@ impl Received {
         announced: &Announced,
         signature: Option<&str>,
     ) -> Result<Option<&'l [u8]>, TrailerError> {
-        let colon = line.iter().position(|byte| *byte == b':').ok_or(TrailerError::Syntax)?;
-        let (name, value) = line.split_at_checked(colon).ok_or(TrailerError::Syntax)?;
-        let value = trim(value.strip_prefix(b":").ok_or(TrailerError::Syntax)?);
-        if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
-            return Err(TrailerError::Syntax);
-        }
-        if !value.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        let (name, value) = split_line(line).ok_or(TrailerError::Syntax)?;
+        let value = trim(value);
+        if !is_field_name(name) || !bytes::none(value, |lanes| others(lanes.is_in(b' ', b'~'))) {
             return Err(TrailerError::Syntax);
         }
         if signature.is_some_and(|signature| name.eq_ignore_ascii_case(signature.as_bytes())) {
@@ -140,12 +136,16 @@ impl Received {
         if self.lines().any(|(earlier, _)| earlier.eq_ignore_ascii_case(name)) {
             return Err(TrailerError::Repeated);
         }
-        let name = name.iter().map(u8::to_ascii_lowercase);
-        for byte in name.chain([b':']).chain(value.iter().copied()).chain([b'\n']) {
-            self.lines.push(byte).map_err(|_| TrailerError::Syntax)?;
-        }
+        self.put(name, value).map_err(|_| TrailerError::Syntax)?;
         self.count += 1;
         Ok(None)
+    }
+
+    fn put(&mut self, name: &[u8], value: &[u8]) -> Result<(), Full> {
+        self.lines.extend_lower(name)?;
+        self.lines.push(b':')?;
+        self.lines.extend(value)?;
+        self.lines.push(b'\n')
     }
 
     /// Whether all that were announced came. None came that was not.
@@ -155,11 +155,12 @@ impl Received {
 
     /// Names and values in the order they came.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        let lines = self.lines.as_slice().split(|byte| *byte == b'\n');
-        lines.filter_map(|line| {
-            let colon = line.iter().position(|byte| *byte == b':')?;
-            let (name, value) = line.split_at_checked(colon)?;
-            Some((name, value.get(1..)?))
+        let mut rest = self.lines.as_slice();
+        core::iter::from_fn(move || {
+            let line;
+            (line, rest) = rest.split_at_checked(bytes::find(rest, b'\n')?)?;
+            rest = rest.get(1..)?;
+            split_line(line)
         })
     }
 
@@ -180,6 +181,12 @@ impl Received {
         }
         hash.finish()
     }
+}
+
+/// Name and value of a line.
+fn split_line(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (name, value) = line.split_at_checked(bytes::find(line, b':')?)?;
+    Some((name, value.get(1..)?))
 }
 
 /// The trailers of a verified body.

@@ -9,7 +9,6 @@ use crate::crypto::Sha256;
 const NEAR: usize = 16 * 1024;
 
 /// What has to hold of the data.
-#[derive(Clone)]
 pub(crate) struct Checks {
     field: Option<(Checksummer, Checksum)>,
     /// The value comes behind the body, under this name.
@@ -35,21 +34,20 @@ impl Checks {
         }
     }
 
-    /// Demands the value of a trailer, which is still to come.
-    pub(crate) fn trailer(
-        &mut self,
-        algorithm: ChecksumAlgorithm,
-        name: &'static str,
-    ) -> Result<(), BodyError> {
+    /// Demands the value of a trailer that was announced, if it is a checksum. It is still to come.
+    pub(super) fn trailer(&mut self, name: &[u8]) -> Result<(), BodyError> {
+        let name = core::str::from_utf8(name).unwrap_or_default();
+        let Some((algorithm, name)) = ChecksumAlgorithm::of_trailer(name) else { return Ok(()) };
         match self.trailer.replace((Checksummer::new(algorithm), name)) {
             None => Ok(()),
             Some(_) => Err(BodyError::ChecksumsMultiple),
         }
     }
 
-    /// Demands the value of `Content-MD5`.
+    /// Demands the value of `Content-MD5`. Two values are a list, and no list is an MD5.
     pub(crate) fn content_md5(&mut self, value: &[u8]) -> Result<(), BodyError> {
-        let value = ChecksumAlgorithm::Md5.parse(value).ok_or(BodyError::ContentMd5Syntax)?;
+        let value = ChecksumAlgorithm::Md5.parse(value).filter(|_| self.content_md5.is_none());
+        let value = value.ok_or(BodyError::ContentMd5Syntax)?;
         self.content_md5 = Some((Checksummer::new(ChecksumAlgorithm::Md5), value));
         Ok(())
     }

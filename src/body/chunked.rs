@@ -2,7 +2,7 @@
 //! said of lengths and trailers.
 
 use super::ahead::Ahead;
-use super::{BodyError, Event, Fed, Pending, VerifiedBody};
+use super::{BodyError, Event, Fed, Pending};
 use crate::chain::Chain;
 use crate::chunked::{
     Announced, Announcement, Deframer, Frame, MIN_CHUNK, Received, Signatures, TRAILER_SIGNATURE,
@@ -239,7 +239,18 @@ impl Chunked {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Result<VerifiedBody, BodyError> {
+    /// Bytes of the object so far.
+    pub(super) const fn decoded(&self) -> u64 {
+        self.decoded
+    }
+
+    /// The trailers so far.
+    pub(super) const fn received(&self) -> &Received {
+        &self.received
+    }
+
+    /// Refuses a body that has not ended, or not as it was announced.
+    pub(super) fn settle(&self) -> Result<(), BodyError> {
         // Where nothing is to come behind the last chunk's head, a client in use sends no empty
         // line either, and S3 takes it.
         let ended = !self.rules.signed
@@ -254,6 +265,6 @@ impl Chunked {
         if self.rules.signed && self.rules.trailers && !self.trailers_signed {
             return Err(BodyError::TrailerSignatureMissing);
         }
-        Ok(VerifiedBody { len: self.decoded, signed: self.rules.signed, trailers: self.received })
+        Ok(())
     }
 }

@@ -26,7 +26,7 @@ use chunked::Chunked;
 pub use escrow::{Escrow, EscrowError, Lent, Remainder};
 
 #[cfg(feature = "checksums")]
-pub(crate) use checks::Checks;
+use checks::Checks;
 
 /// Verifies a body while it arrives.
 ///
@@ -259,21 +259,19 @@ impl BodyVerifier {
         self.failed.get_or_insert(BodyError::Abandoned);
     }
 
-    /// Checks checksums in the same pass.
+    /// The checksums that are checked in the same pass.
     #[cfg(feature = "checksums")]
-    pub(crate) fn with_checks(mut self, checks: Checks) -> Self {
-        self.checks = checks;
-        self
+    pub(crate) fn checks(&mut self) -> &mut Checks {
+        &mut self.checks
     }
 
-    /// The trailers that the head announced.
+    /// Checks those that were announced as trailers.
     #[cfg(feature = "checksums")]
-    pub(crate) fn announced_trailers(&self) -> impl Iterator<Item = &[u8]> {
-        let chunked = match &self.mode {
-            Mode::Chunked(chunked) => Some(chunked),
-            _ => None,
-        };
-        chunked.into_iter().flat_map(Chunked::announced)
+    pub(crate) fn check_trailers(&mut self) -> Result<(), BodyError> {
+        if let Mode::Chunked(chunked) = &self.mode {
+            chunked.announced().try_for_each(|name| self.checks.trailer(name))?;
+        }
+        Ok(())
     }
 
     /// Whether data is covered chunk by chunk: [`Event::Covered`] will come. Otherwise only the end
@@ -438,45 +436,45 @@ impl BodyVerifier {
     /// # Errors
     /// [`BodyError`] if it is not what the head said, or if the machine has failed before.
     pub fn finish(self) -> Result<VerifiedBody, BodyError> {
-        let proof = Self::finish_mode(self.mode, self.announced, self.len, self.failed)?;
+        let signed = self.settle()?;
+        let (len, received) = match &self.mode {
+            Mode::Chunked(chunked) => (chunked.decoded(), chunked.received()),
+            _ => (self.len, &Received::NONE),
+        };
         #[cfg(feature = "checksums")]
-        self.checks.finish(&proof.trailers)?;
-        Ok(proof)
+        self.checks.finish(received)?;
+        Ok(VerifiedBody { len, signed, trailers: *received })
     }
 
-    fn finish_mode(
-        mode: Mode,
-        announced: Option<u64>,
-        len: u64,
-        failed: Option<BodyError>,
-    ) -> Result<VerifiedBody, BodyError> {
-        if let Some(error) = failed {
+    /// Whether the signature covers what came, if that is what the head said of it.
+    fn settle(&self) -> Result<bool, BodyError> {
+        let len = self.len;
+        if let Some(error) = self.failed {
             return Err(error);
         }
-        if let Some(expected) = announced.filter(|expected| len != *expected) {
+        if let Some(expected) = self.announced.filter(|expected| len != *expected) {
             return Err(BodyError::Length { expected, provided: len });
         }
-        let trailers = Received::NONE;
-        let digests = match mode {
-            Mode::Digest { declared, hash } => (declared, hash.finish()),
-            Mode::Whole { declared, computed } => (declared, computed),
-            Mode::Unsigned | Mode::UnsignedWhole => {
-                return Ok(VerifiedBody { len, signed: false, trailers });
+        let (declared, computed) = match &self.mode {
+            Mode::Digest { declared, hash } => (*declared, hash.clone().finish()),
+            Mode::Whole { declared, computed } => (*declared, *computed),
+            Mode::Unsigned | Mode::UnsignedWhole => return Ok(false),
+            #[cfg(feature = "post-policy")]
+            Mode::File { min, .. } if len < *min => {
+                return Err(BodyError::FileTooSmall { proposed: len, min: *min });
             }
             #[cfg(feature = "post-policy")]
-            Mode::File { min, .. } if len < min => {
-                return Err(BodyError::FileTooSmall { proposed: len, min });
+            Mode::File { .. } => return Ok(false),
+            Mode::Chunked(chunked) => {
+                chunked.settle()?;
+                return Ok(chunked.is_signed());
             }
-            #[cfg(feature = "post-policy")]
-            Mode::File { .. } => return Ok(VerifiedBody { len, signed: false, trailers }),
-            Mode::Chunked(chunked) => return chunked.finish(),
         };
         // Both digests are public; the signature was compared before.
-        match digests {
-            (declared, computed) if declared == computed => {
-                Ok(VerifiedBody { len, signed: true, trailers })
-            }
-            (declared, computed) => Err(BodyError::DigestMismatch { declared, computed }),
+        if declared == computed {
+            Ok(true)
+        } else {
+            Err(BodyError::DigestMismatch { declared, computed })
         }
     }
 }

@@ -52,26 +52,38 @@ impl<'a> Covered<'a> {
         self.wire
     }
 
-    /// What a look at them finds.
-    #[cfg(feature = "checksums")]
-    pub(crate) fn wire(&self) -> Wire<'a> {
-        Wire::new(self.wire)
-    }
-
     /// The fields with one name, in the order they came; none if the list does not name it.
     pub(crate) fn fields(&self, name: &str) -> impl Iterator<Item = &'a Header<'a>> {
-        let named = names(self.list).any(|listed| listed.eq_ignore_ascii_case(name.as_bytes()));
-        let wire = if named { self.wire } else { &[] };
-        let host = self.host;
-        wire.iter().filter(move |header| {
-            host.picks(header) && canonical_name(header.name).eq_ignore_ascii_case(name)
-        })
+        let fields = self.named(name.as_bytes());
+        // Most names that are asked for have no field, which is sooner seen.
+        let covered = fields.clone().next().is_some() && self.names(name);
+        fields.take_while(move |_| covered)
+    }
+
+    /// Whether the list names a field.
+    #[cfg(feature = "checksums")]
+    pub(crate) fn covers(&self, header: &Header<'_>) -> bool {
+        self.host.picks(header) && self.names(canonical_name(header.name))
     }
 
     /// All fields in canonical order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a Header<'a>> {
-        let name = |name| core::str::from_utf8(name).unwrap_or_default();
-        names(self.list).flat_map(move |listed| self.fields(name(listed)))
+        names(self.list).flat_map(move |listed| self.named(listed))
+    }
+
+    fn names(&self, name: &str) -> bool {
+        names(self.list).any(|listed| listed.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
+    /// The fields with a name, whether the list has it or not.
+    fn named<'n>(
+        &self,
+        name: &'n [u8],
+    ) -> impl Iterator<Item = &'a Header<'a>> + Clone + use<'a, 'n> {
+        let host = self.host;
+        self.wire.iter().filter(move |header| {
+            canonical_name(header.name).as_bytes().eq_ignore_ascii_case(name) && host.picks(header)
+        })
     }
 
     /// The order in which the fields are written.

@@ -183,15 +183,15 @@ impl<'f> CheckedForm<'f> {
     /// [`BodyError`](crate::BodyError) if a checksum is malformed, or there are several.
     #[cfg(feature = "checksums")]
     pub fn into_checked_body(self) -> Result<BodyVerifier, crate::BodyError> {
-        let mut checks = crate::body::Checks::NONE;
+        let mut body = BodyVerifier::of_file(self.content_length_range());
         for (name, value) in self.fields() {
             if let Some(algorithm) = crate::checksum::ChecksumAlgorithm::of_field(name) {
-                checks.field(algorithm, value.as_bytes())?;
+                body.checks().field(algorithm, value.as_bytes())?;
             } else if name.eq_ignore_ascii_case("content-md5") {
-                checks.content_md5(value.as_bytes())?;
+                body.checks().content_md5(value.as_bytes())?;
             }
         }
-        Ok(self.into_body().with_checks(checks))
+        Ok(body)
     }
 }
 

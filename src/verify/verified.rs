@@ -10,8 +10,6 @@ use crate::canonical::{
 use crate::chain::Chain;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope};
-#[cfg(feature = "checksums")]
-use crate::request::Known;
 use crate::request::trim;
 use crate::signature::SigningKey;
 use crate::time::Timestamp;
@@ -133,6 +131,13 @@ impl<'r> Verified<'r> {
         self.claim.fields.iter().map(|header| canonical_name(header.name))
     }
 
+    /// The covered fields as they came, in the order of [`covered`](Self::covered).
+    #[cfg(feature = "tower")]
+    pub(crate) fn covered_fields(&self) -> impl Iterator<Item = (&'r str, &'r [u8])> + '_ {
+        let fields = self.claim.fields.iter();
+        fields.map(|header| (canonical_name(header.name), trim(header.value)))
+    }
+
     /// The machine that verifies the body, whatever its mode, and the checksums that came with it:
     /// the one `x-amz-checksum-*` field, the trailer, and `Content-MD5`.
     ///
@@ -146,32 +151,24 @@ impl<'r> Verified<'r> {
     /// [`BodyError`](crate::BodyError) if a checksum is malformed, or there are several.
     #[cfg(feature = "checksums")]
     pub fn into_checked_body(self) -> Result<BodyVerifier, crate::BodyError> {
-        use crate::body::Checks;
         use crate::checksum::ChecksumAlgorithm;
 
-        let mut checks = Checks::NONE;
         let completes = self.method() == "POST" && self.query().any(|p| p.name == "uploadId");
+        let fields = self.claim.fields;
+        let mut body = self.into_body();
         if !completes {
-            for header in self.claim.fields.iter() {
+            for header in fields.all() {
                 if let Some(algorithm) = ChecksumAlgorithm::of_field(header.name) {
-                    checks.field(algorithm, trim(header.value))?;
+                    if fields.covers(header) {
+                        body.checks().field(algorithm, trim(header.value))?;
+                    }
+                } else if header.name.eq_ignore_ascii_case("content-md5") {
+                    body.checks().content_md5(trim(header.value))?;
                 }
             }
-            match self.claim.fields.wire().single(Known::ContentMd5) {
-                Ok(None) => {}
-                Ok(Some(value)) => checks.content_md5(value)?,
-                // Two values are a list, and no list is an MD5.
-                Err(_) => return Err(crate::BodyError::ContentMd5Syntax),
-            }
         }
-        let body = self.into_body();
-        for name in body.announced_trailers() {
-            let name = core::str::from_utf8(name).unwrap_or_default();
-            if let Some((algorithm, name)) = ChecksumAlgorithm::of_trailer(name) {
-                checks.trailer(algorithm, name)?;
-            }
-        }
-        Ok(body.with_checks(checks))
+        body.check_trailers()?;
+        Ok(body)
     }
 
     /// The machine that verifies the body, whatever its mode. Checksums are not its business; with

@@ -114,10 +114,13 @@ pub struct VerifiedHead {
 impl VerifiedHead {
     fn of(verified: &Verified<'_>, answers: Answers) -> Self {
         let mut headers = Vec::<(String, Vec<u8>)>::new();
-        for name in verified.covered() {
-            let known = headers.last().is_some_and(|(last, _)| last.eq_ignore_ascii_case(name));
-            if let Some(field) = verified.header(name).filter(|_| !known) {
-                headers.push((name.to_ascii_lowercase(), field.joined()));
+        for (name, value) in verified.covered_fields() {
+            match headers.last_mut().filter(|(last, _)| last.eq_ignore_ascii_case(name)) {
+                Some((_, values)) => {
+                    values.push(b',');
+                    values.extend_from_slice(value);
+                }
+                None => headers.push((name.to_ascii_lowercase(), value.to_vec())),
             }
         }
         Self {

@@ -37,6 +37,8 @@ use crate::time::Timestamp;
 /// }
 /// ```
 #[must_use = "a claim proves nothing until it is verified"]
+// On cache lines, for it is moved: into the hands of the caller, and on into the proof.
+#[repr(align(64))]
 pub struct Claim<'r> {
     pub(super) mechanism: Mechanism,
     pub(super) name: ClaimedName<'r>,

@@ -23,7 +23,7 @@ const EMPTY: &[u8; Signature::HEX_LEN] =
 const PLACE: &[u8] = &[b'0'; Signature::HEX_LEN];
 
 /// Blocks for what is left of one, three digests, the ends of their lines, and the padding.
-const BLOCKS: usize = 6;
+const BLOCKS: usize = 5;
 
 /// Where a chain of signatures stands.
 #[derive(Clone)]
@@ -37,7 +37,6 @@ pub(crate) struct Chain {
     /// The string to sign of the trailers up to the previous signature. Most bodies have no signed
     /// trailers: as a rule nothing of it is hashed.
     trailer: Gathering<2>,
-    previous: Signature,
 }
 
 impl Chain {
@@ -59,7 +58,7 @@ impl Chain {
         message.update(PLACE);
         let mut chunk = message.lay_out();
         seed.put_into(&mut chunk, previous_at);
-        Self { key, chunk, previous_at, data_at, trailer, previous: seed }
+        Self { key, chunk, previous_at, data_at, trailer }
     }
 
     /// The signature of the next chunk, by the hash of its data. The chain moves on to it.
@@ -81,15 +80,15 @@ impl Chain {
 
     #[inline]
     fn move_on(&mut self, begun: Begun) -> Signature {
-        self.previous = self.key.finish_layout(&self.chunk, begun);
-        self.previous.put_into(&mut self.chunk, self.previous_at);
-        self.previous
+        let signature = self.key.finish_layout(&self.chunk, begun);
+        signature.put_into(&mut self.chunk, self.previous_at);
+        signature
     }
 
     /// The signature of the trailers, by the hash of their lines. Nothing follows it.
     pub(crate) fn trailers(self, lines: &[u8; DIGEST_LEN]) -> Signature {
         let mut message = self.trailer;
-        message.update(self.previous.as_hex());
+        message.update(self.chunk.digits(self.previous_at));
         message.update(b"\n");
         message.update_hex(lines);
         self.key.finish(&mut message)

@@ -237,6 +237,11 @@ impl<const BLOCKS: usize> Layout<BLOCKS> {
         }
     }
 
+    /// The digits that stand at a place.
+    pub(crate) fn digits(&self, at: usize) -> &[u8] {
+        self.blocks.as_flattened().get(at..at + 2 * DIGEST_LEN).unwrap_or_default()
+    }
+
     /// Writes a digest as hexadecimal digits.
     #[inline(always)]
     pub(crate) fn put_hex(&mut self, at: usize, digest: &[u8; DIGEST_LEN]) {

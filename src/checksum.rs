@@ -12,6 +12,7 @@ use sha2::Digest as _;
 
 use crate::base64;
 use crate::bounded::Bounded;
+use crate::bytes;
 
 /// The longest digest: SHA-512.
 const MAX_LEN: usize = 64;
@@ -106,8 +107,11 @@ impl ChecksumAlgorithm {
     #[must_use]
     pub fn of_field(name: &str) -> Option<Self> {
         /// What all their names begin with.
-        const PREFIX: &str = "x-amz-checksum-";
-        name.get(..PREFIX.len()).filter(|prefix| prefix.eq_ignore_ascii_case(PREFIX))?;
+        const PREFIX: &[u8] = b"x-amz-checksum-";
+        let (prefix, _) = name.as_bytes().split_at_checked(PREFIX.len())?;
+        if !bytes::lowers_to(prefix, PREFIX) {
+            return None;
+        }
         Self::ALL.into_iter().find(|algorithm| algorithm.field().eq_ignore_ascii_case(name))
     }
 

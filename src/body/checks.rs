@@ -1,5 +1,7 @@
 //! [`checksums`] Checking checksums while a body passes: of fields, of a trailer, of `Content-MD5`.
 
+use alloc::vec::Vec;
+
 use super::BodyError;
 use crate::checksum::{Checksum, ChecksumAlgorithm, Checksummer};
 use crate::chunked::Received;
@@ -10,14 +12,26 @@ const NEAR: usize = 16 * 1024;
 
 /// What has to hold of the data.
 pub(crate) struct Checks {
-    field: Option<(Checksummer, Checksum)>,
-    /// The value comes behind the body, under this name.
-    trailer: Option<(Checksummer, &'static str)>,
-    content_md5: Option<(Checksummer, Checksum)>,
+    /// As a rule there is one. It is moved with the body, so it has no room for more.
+    first: Option<Check>,
+    others: Vec<Check>,
+}
+
+struct Check {
+    running: Checksummer,
+    demanded: Demanded,
+}
+
+enum Demanded {
+    /// The value of a checksum field.
+    Field(Checksum),
+    /// The value that comes behind the body, under this name.
+    Trailer(&'static str),
+    ContentMd5(Checksum),
 }
 
 impl Checks {
-    pub(crate) const NONE: Self = Self { field: None, trailer: None, content_md5: None };
+    pub(crate) const NONE: Self = Self { first: None, others: Vec::new() };
 
     /// Demands the value of a checksum field.
     pub(crate) fn field(
@@ -28,32 +42,47 @@ impl Checks {
         let field = algorithm.field();
         let value =
             algorithm.parse(value).ok_or(BodyError::ChecksumSyntax { field, trailer: false })?;
-        match self.field.replace((Checksummer::new(algorithm), value)) {
-            None => Ok(()),
-            Some(_) => Err(BodyError::ChecksumsMultiple),
+        if self.all().any(|check| matches!(check.demanded, Demanded::Field(_))) {
+            return Err(BodyError::ChecksumsMultiple);
         }
+        self.add(algorithm, Demanded::Field(value));
+        Ok(())
     }
 
     /// Demands the value of a trailer that was announced, if it is a checksum. It is still to come.
     pub(super) fn trailer(&mut self, name: &[u8]) -> Result<(), BodyError> {
         let name = core::str::from_utf8(name).unwrap_or_default();
         let Some((algorithm, name)) = ChecksumAlgorithm::of_trailer(name) else { return Ok(()) };
-        match self.trailer.replace((Checksummer::new(algorithm), name)) {
-            None => Ok(()),
-            Some(_) => Err(BodyError::ChecksumsMultiple),
+        if self.all().any(|check| matches!(check.demanded, Demanded::Trailer(_))) {
+            return Err(BodyError::ChecksumsMultiple);
         }
+        self.add(algorithm, Demanded::Trailer(name));
+        Ok(())
     }
 
     /// Demands the value of `Content-MD5`. Two values are a list, and no list is an MD5.
     pub(crate) fn content_md5(&mut self, value: &[u8]) -> Result<(), BodyError> {
-        let value = ChecksumAlgorithm::Md5.parse(value).filter(|_| self.content_md5.is_none());
+        let repeats = self.all().any(|check| matches!(check.demanded, Demanded::ContentMd5(_)));
+        let value = ChecksumAlgorithm::Md5.parse(value).filter(|_| !repeats);
         let value = value.ok_or(BodyError::ContentMd5Syntax)?;
-        self.content_md5 = Some((Checksummer::new(ChecksumAlgorithm::Md5), value));
+        self.add(ChecksumAlgorithm::Md5, Demanded::ContentMd5(value));
         Ok(())
     }
 
+    fn add(&mut self, algorithm: ChecksumAlgorithm, demanded: Demanded) {
+        let check = || Check { running: Checksummer::new(algorithm), demanded };
+        match self.first {
+            None => self.first = Some(check()),
+            Some(_) => self.others.push(check()),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Check> {
+        self.first.iter().chain(&self.others)
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
-        self.field.is_none() && self.trailer.is_none() && self.content_md5.is_none()
+        self.first.is_none()
     }
 
     /// Takes data, piece by piece with what hashes it.
@@ -62,40 +91,34 @@ impl Checks {
             if let Some(hash) = &mut hash {
                 hash.update(piece);
             }
-            if let Some((running, _)) = &mut self.trailer {
-                running.update(piece);
-            }
-            if let Some((running, _)) = &mut self.field {
-                running.update(piece);
-            }
-            if let Some((running, _)) = &mut self.content_md5 {
-                running.update(piece);
-            }
+            self.first.iter_mut().for_each(|check| check.running.update(piece));
+            self.others.iter_mut().for_each(|check| check.running.update(piece));
         }
     }
 
-    pub(super) fn finish(self, trailers: &Received) -> Result<(), BodyError> {
-        if let Some((running, value)) = self.content_md5
-            && running.finish() != value
-        {
-            return Err(BodyError::ContentMd5Mismatch);
-        }
-        if let Some((running, value)) = self.field {
-            let field = running.algorithm().field();
-            if running.finish() != value {
-                return Err(BodyError::ChecksumMismatch { field });
+    /// Compares all that were demanded; they are used up.
+    pub(super) fn finish(&mut self, trailers: &Received) -> Result<(), BodyError> {
+        let first = self.first.take();
+        first.into_iter().chain(self.others.drain(..)).try_for_each(|check| check.finish(trailers))
+    }
+}
+
+impl Check {
+    fn finish(self, trailers: &Received) -> Result<(), BodyError> {
+        let algorithm = self.running.algorithm();
+        let (value, mismatch) = match self.demanded {
+            Demanded::ContentMd5(value) => (value, BodyError::ContentMd5Mismatch),
+            Demanded::Field(value) => {
+                (value, BodyError::ChecksumMismatch { field: algorithm.field() })
             }
-        }
-        if let Some((running, field)) = self.trailer {
-            let algorithm = running.algorithm();
-            // It was announced, and all that were announced came.
-            let value = trailers.lines().find(|(name, _)| *name == field.as_bytes());
-            let value = value.and_then(|(_, value)| algorithm.parse(value));
-            let value = value.ok_or(BodyError::ChecksumSyntax { field, trailer: true })?;
-            if running.finish() != value {
-                return Err(BodyError::ChecksumMismatch { field });
+            Demanded::Trailer(field) => {
+                // It was announced, and all that were announced came.
+                let value = trailers.lines().find(|(name, _)| *name == field.as_bytes());
+                let value = value.and_then(|(_, value)| algorithm.parse(value));
+                let value = value.ok_or(BodyError::ChecksumSyntax { field, trailer: true })?;
+                (value, BodyError::ChecksumMismatch { field })
             }
-        }
-        Ok(())
+        };
+        if self.running.finish() == value { Ok(()) } else { Err(mismatch) }
     }
 }

@@ -26,7 +26,10 @@ use chunked::Chunked;
 pub use escrow::{Escrow, EscrowError, Lent, Remainder};
 
 #[cfg(feature = "checksums")]
-use checks::Checks;
+use {
+    crate::canonical::Covered, crate::checksum::ChecksumAlgorithm, crate::request::trim,
+    checks::Checks,
+};
 
 /// Verifies a body while it arrives.
 ///
@@ -260,14 +263,26 @@ impl BodyVerifier {
     }
 
     /// The checksums that are checked in the same pass.
-    #[cfg(feature = "checksums")]
+    #[cfg(all(feature = "checksums", feature = "post-policy"))]
     pub(crate) fn checks(&mut self) -> &mut Checks {
         &mut self.checks
     }
 
-    /// Checks those that were announced as trailers.
+    /// Checks those of the fields that are covered, but for `Content-MD5`, which need not be, and
+    /// those that were announced as trailers.
     #[cfg(feature = "checksums")]
-    pub(crate) fn check_trailers(&mut self) -> Result<(), BodyError> {
+    pub(crate) fn check_head(&mut self, fields: Option<Covered<'_>>) -> Result<(), BodyError> {
+        if let Some(fields) = fields {
+            for header in fields.all() {
+                if let Some(algorithm) = ChecksumAlgorithm::of_field(header.name) {
+                    if fields.covers(header) {
+                        self.checks.field(algorithm, trim(header.value))?;
+                    }
+                } else if header.name.eq_ignore_ascii_case("content-md5") {
+                    self.checks.content_md5(trim(header.value))?;
+                }
+            }
+        }
         if let Mode::Chunked(chunked) = &self.mode {
             chunked.announced().try_for_each(|name| self.checks.trailer(name))?;
         }
@@ -435,7 +450,13 @@ impl BodyVerifier {
     ///
     /// # Errors
     /// [`BodyError`] if it is not what the head said, or if the machine has failed before.
-    pub fn finish(self) -> Result<VerifiedBody, BodyError> {
+    #[inline]
+    pub fn finish(mut self) -> Result<VerifiedBody, BodyError> {
+        // A body is large: it is not moved.
+        self.conclude()
+    }
+
+    fn conclude(&mut self) -> Result<VerifiedBody, BodyError> {
         let signed = self.settle()?;
         let (len, received) = match &self.mode {
             Mode::Chunked(chunked) => (chunked.decoded(), chunked.received()),

@@ -779,8 +779,8 @@ fn behind_name<'a>(list: &'a [u8], name: &str) -> Option<Option<&'a [u8]>> {
 
 /// The first name of a list, maybe with escapes, and the rest.
 fn split_escaped(list: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let separator = |byte: &u8| matches!(byte, b';' | b'%');
-    let (name, tail) = list.split_at(list.iter().position(separator).unwrap_or(list.len()));
+    let separator = bytes::position(list, |lanes| lanes.is(b';') | lanes.is(b'%'));
+    let (name, tail) = list.split_at(separator.unwrap_or(list.len()));
     match tail {
         [] => (name, None),
         [b'%', b'3', b'B' | b'b', behind @ ..] | [b';', behind @ ..] => (name, Some(behind)),

@@ -150,35 +150,33 @@ impl<'r> Verified<'r> {
     /// # Errors
     /// [`BodyError`](crate::BodyError) if a checksum is malformed, or there are several.
     #[cfg(feature = "checksums")]
+    #[inline]
     pub fn into_checked_body(self) -> Result<BodyVerifier, crate::BodyError> {
-        use crate::checksum::ChecksumAlgorithm;
+        self.checked_body()
+    }
 
+    #[cfg(feature = "checksums")]
+    fn checked_body(&self) -> Result<BodyVerifier, crate::BodyError> {
         let completes = self.method() == "POST" && self.query().any(|p| p.name == "uploadId");
-        let fields = self.claim.fields;
-        let mut body = self.into_body();
-        if !completes {
-            for header in fields.all() {
-                if let Some(algorithm) = ChecksumAlgorithm::of_field(header.name) {
-                    if fields.covers(header) {
-                        body.checks().field(algorithm, trim(header.value))?;
-                    }
-                } else if header.name.eq_ignore_ascii_case("content-md5") {
-                    body.checks().content_md5(trim(header.value))?;
-                }
-            }
-        }
-        body.check_trailers()?;
+        let fields = (!completes).then_some(self.claim.fields);
+        let mut body = self.body();
+        body.check_head(fields)?;
         Ok(body)
     }
 
     /// The machine that verifies the body, whatever its mode. Checksums are not its business; with
     /// the feature `checksums`, `into_checked_body` checks them as well.
+    #[inline]
     pub fn into_body(self) -> BodyVerifier {
+        self.body()
+    }
+
+    fn body(&self) -> BodyVerifier {
         let StringToSign { timestamp, scope, .. } = self.claim.string_to_sign;
         // Begun with the signature that was found good: a chain has no other seed.
-        let chain = self
-            .key
-            .map(|key| Chain::new(key, timestamp, &scope, self.claim.presented_signature()));
+        let seed = self.claim.presented_signature();
+        let key = self.key.as_ref();
+        let chain = key.map(|key| Chain::new(key.clone(), timestamp, &scope, seed));
         BodyVerifier::new(self.claim.binding, self.claim.announced_len, chain)
     }
 }

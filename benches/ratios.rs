@@ -12,6 +12,9 @@ mod common;
 #[cfg(feature = "post-policy")]
 #[path = "common/forms.rs"]
 mod forms;
+#[cfg(feature = "checksums")]
+#[path = "common/uploads.rs"]
+mod uploads;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -93,9 +96,12 @@ fn main() -> ExitCode {
     measure_streams(&mut report);
     measure_lanes(&mut report);
     #[cfg(feature = "checksums")]
-    measure_unsigned(&mut report);
+    {
+        measure_unsigned(&mut report);
+        measure_uploads(&mut report);
+    }
     #[cfg(not(feature = "checksums"))]
-    println!("{:<24} needs --features checksums", "stream/verify/unsigned");
+    println!("{:<24} needs --features checksums", "stream/verify/unsigned, upload");
     #[cfg(feature = "post-policy")]
     measure_forms(&mut report);
     #[cfg(not(feature = "post-policy"))]
@@ -108,7 +114,7 @@ fn main() -> ExitCode {
 
 impl Report {
     /// Measures what has no goal and may allocate.
-    #[cfg(feature = "post-policy")]
+    #[cfg(any(feature = "checksums", feature = "post-policy"))]
     fn measure_unjudged(&mut self, name: &str, floor: Floor<'_>, ours: Candidate<'_>) {
         let missed = self.missed;
         self.measure(name, None, floor, ours);
@@ -406,4 +412,31 @@ fn measure_unsigned(report: &mut Report) {
         black_box(crc.finalize());
     });
     report.measure(name, goal(1.05, 1.02), (None, floor), feed);
+}
+
+/// Small objects, head and body: the floor is the hashing of both, and no checksum.
+#[cfg(feature = "checksums")]
+fn measure_uploads(report: &mut Report) {
+    use uploads::Small;
+
+    for (kind, framing) in
+        [("unsigned", uploads::unsigned_framing()), ("signed", uploads::signed_framing())]
+    {
+        let name = format!("upload/sign/{kind}");
+        if report.options.asks_for(&name) {
+            let floor = blocks(uploads::blocks_framed(&framing));
+            uploads::signed(&framing, |sign| {
+                report.measure_unjudged(&name, floor, candidate(sign));
+            });
+        }
+    }
+    for (kind, upload) in
+        [("whole", Small::whole()), ("unsigned", Small::unsigned()), ("signed", Small::signed())]
+    {
+        let name = format!("upload/verify/{kind}");
+        if report.options.asks_for(&name) {
+            let floor = blocks(upload.blocks);
+            upload.verified(|verify| report.measure_unjudged(&name, floor, candidate(verify)));
+        }
+    }
 }

@@ -153,9 +153,14 @@ impl Head {
 
     /// The request as it arrives when it has been signed.
     pub(crate) fn signed(&self) -> Self {
+        self.signed_with(CONTENT)
+    }
+
+    /// The same for one whose body is covered in another way.
+    pub(crate) fn signed_with(&self, content: ContentSha256) -> Self {
         let headers = self.headers();
         let request = self.request(&headers);
-        let signed = signer().sign(&request, CONTENT, now()).expect("signed");
+        let signed = signer().sign(&request, content, now()).expect("signed");
         let mut arrived = self.clone();
         for (name, value) in signed.headers() {
             arrived.fields.push(field(name, &value.to_string()));
@@ -173,8 +178,13 @@ impl Head {
 
     /// Compressions of signing the request in its header, which are those of verifying it.
     pub(crate) fn blocks_signed(&self) -> usize {
+        self.blocks_signed_with(CONTENT)
+    }
+
+    /// The same for one whose body is covered in another way.
+    pub(crate) fn blocks_signed_with(&self, content: ContentSha256) -> usize {
         let headers = self.headers();
-        let signed = signer().sign(&self.request(&headers), CONTENT, now()).expect("signed");
+        let signed = signer().sign(&self.request(&headers), content, now()).expect("signed");
         blocks(&signed.canonical_request().to_string(), &signed.string_to_sign().to_string())
     }
 

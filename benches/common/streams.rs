@@ -93,6 +93,16 @@ impl Upload {
     }
 }
 
+/// Compressions of the head of an upload.
+pub(crate) fn head_blocks(framing: &Framing<'_>) -> usize {
+    let head = head();
+    let headers = head.headers();
+    let signed = heads::signer().sign_stream(&head.request(&headers), framing, heads::now());
+    let (signed, _) = signed.expect("signed");
+    let canonical_request = signed.canonical_request().to_string().len();
+    floor::of_signature(canonical_request, signed.string_to_sign().to_string().len())
+}
+
 /// Compressions beside those of the data: the head, what the strings of all chunks begin with, and
 /// a digest's padding and a signature for each chunk.
 pub(crate) struct Blocks {
@@ -105,16 +115,12 @@ pub(crate) fn blocks(framing: &Framing<'_>) -> Blocks {
     let headers = head.headers();
     let signed = heads::signer().sign_stream(&head.request(&headers), framing, heads::now());
     let (signed, _) = signed.expect("signed");
-    let canonical_request = signed.canonical_request().to_string().len();
     let string_to_sign = signed.string_to_sign().to_string();
     // Algorithm, time and scope, then three times 64 digits: the signature before, the hash of
     // no bytes, the hash of the data. The first block is the same for all chunks.
     let begin = string_to_sign.len() - 64 + "-PAYLOAD".len();
     let chunk = floor::of_code(begin + 65 + 65 + 64) - 1;
-    Blocks {
-        each_chunk: 1 + chunk,
-        last: floor::of_signature(canonical_request, string_to_sign.len()) + 1 + chunk,
-    }
+    Blocks { each_chunk: 1 + chunk, last: head_blocks(framing) + 1 + chunk }
 }
 
 /// Signs an upload; the data stays where it is, as in a vectored write.

@@ -9,9 +9,12 @@
 
 #[path = "../../common/mod.rs"]
 mod common;
-#[cfg(feature = "forms")]
+#[cfg(feature = "more")]
 #[path = "../../common/forms.rs"]
 mod forms;
+#[cfg(feature = "more")]
+#[path = "../../common/uploads.rs"]
+mod uploads;
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -20,6 +23,8 @@ use common::floor;
 use common::heads::{self, Buffer, Head};
 use common::streams::{self, READ, Upload};
 use countersign::{BodyVerifier, ContentSha256, Event, Framing, SigningKey};
+#[cfg(feature = "more")]
+use uploads::Small;
 
 const CHUNK: usize = 64 * 1024;
 
@@ -91,15 +96,55 @@ const JOURNEYS: &[Journey] = &[
         goal: Some((4_500, 2_500)),
         run: |count| verify(count, &Head::bare().presigned()),
     },
-    #[cfg(feature = "forms")]
+    #[cfg(feature = "more")]
     Journey { name: "form/sign", unit: "form", blocks: blocks_of_form, goal: None, run: sign_form },
-    #[cfg(feature = "forms")]
+    #[cfg(feature = "more")]
     Journey {
         name: "form/verify",
         unit: "form",
         blocks: blocks_of_form,
         goal: None,
         run: verify_form,
+    },
+    #[cfg(feature = "more")]
+    Journey {
+        name: "upload/sign/unsigned",
+        unit: "object",
+        blocks: || uploads::blocks_framed(&uploads::unsigned_framing()),
+        goal: None,
+        run: |count| sign_upload(count, &uploads::unsigned_framing()),
+    },
+    #[cfg(feature = "more")]
+    Journey {
+        name: "upload/sign/signed",
+        unit: "object",
+        blocks: || uploads::blocks_framed(&uploads::signed_framing()),
+        goal: None,
+        run: |count| sign_upload(count, &uploads::signed_framing()),
+    },
+    #[cfg(feature = "more")]
+    Journey {
+        name: "upload/verify/whole",
+        unit: "object",
+        blocks: || Small::whole().blocks,
+        goal: None,
+        run: |count| verify_upload(count, &Small::whole()),
+    },
+    #[cfg(feature = "more")]
+    Journey {
+        name: "upload/verify/unsigned",
+        unit: "object",
+        blocks: || Small::unsigned().blocks,
+        goal: None,
+        run: |count| verify_upload(count, &Small::unsigned()),
+    },
+    #[cfg(feature = "more")]
+    Journey {
+        name: "upload/verify/signed",
+        unit: "object",
+        blocks: || Small::signed().blocks,
+        goal: None,
+        run: |count| verify_upload(count, &Small::signed()),
     },
     Journey {
         name: "stream/sign/64k",
@@ -208,14 +253,14 @@ fn verify(count: usize, arrived: &Head) {
     });
 }
 
-#[cfg(feature = "forms")]
+#[cfg(feature = "more")]
 fn blocks_of_form() -> usize {
     let policy = forms::policy();
     let signed = heads::signer().sign_form(&policy, heads::now()).expect("a policy");
     floor::of_code(forms::posted(&signed).get("policy").expect("a policy").len())
 }
 
-#[cfg(feature = "forms")]
+#[cfg(feature = "more")]
 fn sign_form(count: usize) {
     let (signer, now) = (heads::signer(), heads::now());
     let policy = forms::policy();
@@ -225,7 +270,7 @@ fn sign_form(count: usize) {
     });
 }
 
-#[cfg(feature = "forms")]
+#[cfg(feature = "more")]
 fn verify_form(count: usize) {
     let (signer, verifier, key, now) =
         (heads::signer(), heads::verifier(), heads::key(), heads::now());
@@ -235,6 +280,16 @@ fn verify_form(count: usize) {
         let claim = black_box(&verifier).read_form(black_box(&posted)).expect("a claim");
         let _ = black_box(claim.verify(black_box(&key)).expect("a good signature"));
     });
+}
+
+#[cfg(feature = "more")]
+fn sign_upload(count: usize, framing: &Framing<'_>) {
+    uploads::signed(framing, |sign| repeat(count, sign));
+}
+
+#[cfg(feature = "more")]
+fn verify_upload(count: usize, upload: &Small) {
+    upload.verified(|verify| repeat(count, verify));
 }
 
 fn blocks_of_chunk() -> usize {

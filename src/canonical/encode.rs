@@ -8,6 +8,7 @@
 //! RFC 3986 sections 2.1 and 2.3.
 
 use super::Sink;
+use crate::bounded::Bounded;
 use crate::bytes::{self, Lanes, Marks, others};
 use crate::request::RequestError;
 
@@ -252,6 +253,29 @@ impl<'a> Decoded<'a> {
         let (literal, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
         literal
+    }
+
+    /// Hands over all bytes, piece by piece: what stands for itself as it stands.
+    pub(crate) fn each_piece(mut self, mut each: impl FnMut(&[u8])) {
+        while !self.rest.is_empty() {
+            let literal = self.literal();
+            if !literal.is_empty() {
+                each(literal);
+            }
+            let mut escaped = Bounded::<u8, 32>::filled_with(0);
+            while let [b'%' | b'+', ..] = self.rest
+                && let Some(byte) = self.next()
+            {
+                if escaped.push(byte).is_err() {
+                    each(escaped.as_slice());
+                    escaped.clear();
+                    let _ = escaped.push(byte);
+                }
+            }
+            if !escaped.as_slice().is_empty() {
+                each(escaped.as_slice());
+            }
+        }
     }
 }
 

@@ -68,7 +68,8 @@ impl<'a> Covered<'a> {
 
     /// All fields in canonical order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a Header<'a>> {
-        names(self.list).flat_map(move |listed| self.named(listed))
+        let (wire, order) = (self.wire, self.order());
+        (0..).map_while(move |nth| wire.get(usize::from(*order.indices.as_slice().get(nth)?)))
     }
 
     fn names(&self, name: &str) -> bool {
@@ -82,7 +83,9 @@ impl<'a> Covered<'a> {
     ) -> impl Iterator<Item = &'a Header<'a>> + Clone + use<'a, 'n> {
         let host = self.host;
         self.wire.iter().filter(move |header| {
-            canonical_name(header.name).as_bytes().eq_ignore_ascii_case(name) && host.picks(header)
+            let own = canonical_name(header.name).as_bytes();
+            // Most differ in their length.
+            own.len() == name.len() && own.eq_ignore_ascii_case(name) && host.picks(header)
         })
     }
 

@@ -60,6 +60,7 @@ pub(crate) struct Query<'a> {
 pub(crate) struct KeptQuery<'a> {
     raw: &'a str,
     plus: PlusSign,
+    canonical: bool,
     odd: bool,
     tokens_left_out: bool,
 }
@@ -76,8 +77,21 @@ impl<'a> KeptQuery<'a> {
     /// The parameters in canonical order.
     pub(crate) fn sorted(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
         let raw = self.raw.as_bytes();
-        let sorted = Sorted::all(raw, self.plus, self.odd);
-        (0..).map_while(move |nth| sorted.get(nth).map(|place| place.parameter(raw)))
+        // Without the keys, which are larger.
+        let mut places = Bounded::<_, { Limits::MAX_PARAMETERS }>::filled_with(Place::NOWHERE);
+        places.replace_with(Sorted::all(raw, self.plus, self.odd).iter().copied());
+        (0..).map_while(move |nth| places.as_slice().get(nth).map(|place| place.parameter(raw)))
+    }
+
+    /// The same, but for the signature, which may stand anywhere in a query that is canonical.
+    pub(crate) fn covered(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
+        let raw = self.raw.as_bytes();
+        let as_they_came = self.canonical.then(|| Places::of(raw));
+        let sorted = (!self.canonical).then(|| self.sorted());
+        let as_they_came = as_they_came.into_iter().flatten().map(|place| place.parameter(raw));
+        let signature = AuthenticationName::Signature.as_str().as_bytes();
+        let all = as_they_came.chain(sorted.into_iter().flatten());
+        all.filter(move |parameter| parameter.name != signature)
     }
 
     /// What a `+` means in this query.
@@ -110,10 +124,6 @@ impl<const N: usize> Sorted<N> {
 
     fn place(&self, key: u128) -> Option<&Place> {
         self.places.get((key & Self::INDEX) as usize)
-    }
-
-    fn get(&self, nth: usize) -> Option<&Place> {
-        self.place(*self.keys.as_slice().get(nth)?)
     }
 
     fn iter(&self) -> impl Iterator<Item = &Place> {
@@ -282,8 +292,8 @@ impl<'a> Query<'a> {
     /// What is to be kept of it.
     #[inline(always)]
     pub(crate) const fn kept(&self) -> KeptQuery<'a> {
-        let Self { raw, plus, odd, tokens_left_out, .. } = *self;
-        KeptQuery { raw, plus, odd, tokens_left_out }
+        let Self { raw, plus, canonical, odd, tokens_left_out, .. } = *self;
+        KeptQuery { raw, plus, canonical, odd, tokens_left_out }
     }
 
     /// Looks at each parameter once: at the bytes that do not stay as they are, which are those
@@ -1130,6 +1140,11 @@ impl<'r> SignedText<'r> {
         self.decoded()
     }
 
+    /// Hands over the decoded bytes, piece by piece.
+    pub fn pieces(&self, each: impl FnMut(&[u8])) {
+        self.decoded().each_piece(each);
+    }
+
     /// Whether it is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -1140,7 +1155,9 @@ impl<'r> SignedText<'r> {
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn to_vec(&self) -> alloc::vec::Vec<u8> {
-        self.bytes().collect()
+        let mut bytes = alloc::vec::Vec::with_capacity(self.raw.len());
+        self.pieces(|piece| bytes.extend_from_slice(piece));
+        bytes
     }
 }
 
@@ -1172,7 +1189,7 @@ impl fmt::Debug for SignedText<'_> {
 mod tests {
     extern crate std;
 
-    use super::{Fields, PlusSign, Query};
+    use super::{Fields, PlusSign, Query, SignedText};
     use crate::canonical::headers::Order;
     use crate::request::{Limits, RequestError};
     use std::string::String;
@@ -1225,6 +1242,53 @@ mod tests {
         assert_eq!(canonical("a=b+c", PlusSign::Literal).as_deref(), Ok("a=b%2Bc"));
         assert_eq!(canonical("a=%", PlusSign::Space), Err(RequestError::EscapeSyntax));
         assert_eq!(canonical("%4=", PlusSign::Space), Err(RequestError::EscapeSyntax));
+    }
+
+    /// The parameters that are covered stand in canonical order, whether the query did or not, and the
+    /// signature is none of them, wherever it stands.
+    #[test]
+    fn what_is_covered_is_sorted() {
+        let many: Vec<_> = (0..100).rev().map(|nth| std::format!("{nth:03}=v")).collect();
+        let many = many.join("&");
+        for raw in [
+            "",
+            "&&",
+            "a=1&b=2",
+            "b=2&a=1",
+            "&a=1&&b",
+            "a=%2f&A=1",
+            "a=2&a=1",
+            "X-Amz-Signature=0&a=1&b",
+            "a=1&b&X-Amz-Signature=0",
+            "b=1&X-Amz-Signature=0&a",
+            PRESIGNED,
+            &many,
+        ] {
+            let query = Query::parse(raw, PlusSign::Space, &Limits::DEFAULT).expect(raw).kept();
+            let pair = |parameter: super::Parameter<'_>| {
+                (parameter.name.to_vec(), parameter.value.to_vec())
+            };
+            let mut expected: Vec<_> = query.sorted().map(pair).collect();
+            expected.retain(|(name, _)| name != b"X-Amz-Signature");
+            assert_eq!(query.covered().map(pair).collect::<Vec<_>>(), expected, "{raw}");
+        }
+    }
+
+    /// In pieces or byte by byte, what is decoded is the same.
+    #[test]
+    fn pieces_make_the_whole() {
+        let escapes = "%41+%zz%".repeat(30);
+        for raw in ["", "a", "%41", "a%41b", "+%2B+", "%", "%4", "a%4", "%E1%88%B4=x", &escapes] {
+            for plus in [PlusSign::Space, PlusSign::Literal] {
+                let text = SignedText::new(raw.as_bytes(), plus);
+                let mut whole = Vec::new();
+                text.pieces(|piece| {
+                    assert!(!piece.is_empty());
+                    whole.extend_from_slice(piece);
+                });
+                assert_eq!(whole, text.bytes().collect::<Vec<_>>(), "{raw}");
+            }
+        }
     }
 
     const PRESIGNED: &str = "X-Amz-Algorithm=AWS4-HMAC-SHA256\

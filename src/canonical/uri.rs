@@ -171,19 +171,7 @@ pub struct SignedPath<'r>(pub(crate) Path<'r>);
 impl SignedPath<'_> {
     /// Hands over the decoded bytes, piece by piece.
     pub fn pieces(&self, mut each: impl FnMut(&[u8])) {
-        let mut buffer = Bounded::<u8, 64>::filled_with(0);
-        self.0.each_normal(|raw| {
-            for byte in Decoded::of_path(raw) {
-                if buffer.push(byte).is_err() {
-                    each(buffer.as_slice());
-                    buffer = Bounded::filled_with(0);
-                    let _ = buffer.push(byte);
-                }
-            }
-        });
-        if !buffer.as_slice().is_empty() {
-            each(buffer.as_slice());
-        }
+        self.0.each_normal(|raw| Decoded::of_path(raw).each_piece(&mut each));
     }
 
     /// The decoded bytes.

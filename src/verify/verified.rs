@@ -101,7 +101,7 @@ impl<'r> Verified<'r> {
     pub fn query(&self) -> impl Iterator<Item = SignedParameter<'r>> + '_ {
         let query = &self.claim.head.query;
         query
-            .sorted()
+            .covered()
             .filter(|parameter| {
                 !AuthenticationName::ALL
                     .iter()

@@ -456,7 +456,8 @@ impl BodyVerifier {
         self.conclude()
     }
 
-    fn conclude(&mut self) -> Result<VerifiedBody, BodyError> {
+    /// As [`finish`](Self::finish), for whoever owns the machine and asks once.
+    pub(crate) fn conclude(&mut self) -> Result<VerifiedBody, BodyError> {
         let signed = self.settle()?;
         let (len, received) = match &self.mode {
             Mode::Chunked(chunked) => (chunked.decoded(), chunked.received()),

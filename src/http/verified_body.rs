@@ -2,6 +2,7 @@
 //!
 //! Data passes through without being copied: what goes out are slices of what came in.
 
+use std::boxed::Box;
 use std::collections::VecDeque;
 
 use core::fmt;
@@ -53,9 +54,9 @@ pub struct VerifiedBody<B> {
     ended: bool,
     /// How much is still to come out, if the head announced it.
     left: Option<u64>,
-    /// `None` once it has decided.
-    machine: Option<BodyVerifier>,
-    proof: Option<Proof>,
+    /// `None` once it has decided. It is large, and a request passes through many hands.
+    machine: Option<Box<BodyVerifier>>,
+    proof: Option<Box<Proof>>,
     hold: Hold,
     max_held: usize,
     /// What came and has not been fed yet.
@@ -98,6 +99,10 @@ pub enum VerifiedBodyError<E> {
 impl<B> VerifiedBody<B> {
     /// Verifies `inner` by `machine`. Up to 16 MiB of a signed chunk are held back.
     pub fn new(machine: BodyVerifier, inner: B) -> Self {
+        Self::of(Box::new(machine), inner)
+    }
+
+    fn of(machine: Box<BodyVerifier>, inner: B) -> Self {
         Self {
             inner,
             ended: false,
@@ -116,8 +121,8 @@ impl<B> VerifiedBody<B> {
 
     /// A body that has been received whole already, if it has, and verified with its head.
     #[cfg(feature = "tower")]
-    pub(crate) fn received(machine: BodyVerifier, whole: Option<Bytes>, inner: B) -> Self {
-        let mut body = Self::new(machine, inner);
+    pub(crate) fn received(machine: Box<BodyVerifier>, whole: Option<Bytes>, inner: B) -> Self {
+        let mut body = Self::of(machine, inner);
         if let Some(whole) = whole {
             body.ended = true;
             body.released.extend(Some(whole).filter(|whole| !whole.is_empty()));
@@ -141,12 +146,12 @@ impl<B> VerifiedBody<B> {
 
     /// The proof, once the end has been read.
     pub fn proof(&self) -> Option<&Proof> {
-        self.proof.as_ref()
+        self.proof.as_deref()
     }
 
     /// Gives the proof away, once the end has been read.
     pub fn into_proof(self) -> Option<Proof> {
-        self.proof
+        self.proof.map(|proof| *proof)
     }
 
     /// The body below.
@@ -207,8 +212,8 @@ impl<B> VerifiedBody<B> {
     }
 
     fn finish(&mut self) -> Result<(), BodyError> {
-        let Some(machine) = self.machine.take() else { return Ok(()) };
-        let proof = machine.finish()?;
+        let Some(mut machine) = self.machine.take() else { return Ok(()) };
+        let proof = Box::new(machine.conclude()?);
         let mut trailers = HeaderMap::new();
         for (name, value) in proof.trailers() {
             // Names are tokens and values visible ASCII, or the body would not have been accepted.

@@ -29,6 +29,7 @@ use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, SessionToken};
 use crate::error::{Error, Family, Hint};
 use crate::http::{Head, Hold, VerifiedBody};
+use crate::request::Request;
 use crate::signature::SigningKey;
 use crate::time::Timestamp;
 use crate::verify::{Claim, Mechanism, ReadError, Verified, Verifier, VerifyError};
@@ -106,21 +107,63 @@ pub struct VerifiedHead {
     content: ContentSha256,
     timestamp: Timestamp,
     answers: Answers,
-    path: Vec<u8>,
-    query: Vec<(Vec<u8>, Vec<u8>)>,
-    headers: Vec<(String, Vec<u8>)>,
+    /// Path, query and fields, one behind the other: few pieces of memory for each request.
+    text: Vec<u8>,
+    path_end: usize,
+    /// The query's parameters, and behind them the fields.
+    pairs: Vec<Pair>,
+    parameters: usize,
+}
+
+/// A name and its value: where they end in a text, behind the pair before.
+#[derive(Clone, Copy)]
+struct Pair {
+    begin: usize,
+    name_end: usize,
+    end: usize,
+}
+
+impl Pair {
+    fn of<'t>(&self, text: &'t [u8]) -> (&'t [u8], &'t [u8]) {
+        let piece = |begin, end| text.get(begin..end).unwrap_or_default();
+        (piece(self.begin, self.name_end), piece(self.name_end, self.end))
+    }
 }
 
 impl VerifiedHead {
-    fn of(verified: &Verified<'_>, answers: Answers) -> Self {
-        let mut headers = Vec::<(String, Vec<u8>)>::new();
+    /// `request` is what was verified, in which there is nothing that would take more room.
+    fn of(verified: &Verified<'_>, request: &Request<'_>, answers: Answers) -> Self {
+        let fields = request.headers.iter();
+        let room: usize = fields.map(|field| field.name.len() + field.value.len()).sum();
+        let mut text = Vec::with_capacity(request.target.len() + room);
+        let mut pairs = Vec::<Pair>::with_capacity(request.headers.len());
+        verified.path().pieces(|piece| text.extend_from_slice(piece));
+        let path_end = text.len();
+        for parameter in verified.query() {
+            let begin = text.len();
+            parameter.name.pieces(|piece| text.extend_from_slice(piece));
+            let name_end = text.len();
+            parameter.value.pieces(|piece| text.extend_from_slice(piece));
+            pairs.push(Pair { begin, name_end, end: text.len() });
+        }
+        let parameters = pairs.len();
         for (name, value) in verified.covered_fields() {
-            match headers.last_mut().filter(|(last, _)| last.eq_ignore_ascii_case(name)) {
-                Some((_, values)) => {
-                    values.push(b',');
-                    values.extend_from_slice(value);
+            let fields = pairs.get_mut(parameters..).unwrap_or_default();
+            let last = fields.last_mut();
+            let same = last.filter(|pair| pair.of(&text).0.eq_ignore_ascii_case(name.as_bytes()));
+            match same {
+                Some(pair) => {
+                    text.push(b',');
+                    text.extend_from_slice(value);
+                    pair.end = text.len();
                 }
-                None => headers.push((name.to_ascii_lowercase(), value.to_vec())),
+                None => {
+                    let begin = text.len();
+                    text.extend_from_slice(name.as_bytes());
+                    let name_end = text.len();
+                    text.extend_from_slice(value);
+                    pairs.push(Pair { begin, name_end, end: text.len() });
+                }
             }
         }
         Self {
@@ -129,9 +172,10 @@ impl VerifiedHead {
             content: verified.content(),
             answers,
             timestamp: verified.timestamp(),
-            path: verified.path().to_vec(),
-            query: verified.query().map(|p| (p.name.to_vec(), p.value.to_vec())).collect(),
-            headers,
+            text,
+            path_end,
+            pairs,
+            parameters,
         }
     }
 
@@ -162,20 +206,21 @@ impl VerifiedHead {
     /// The path, decoded as it was signed.
     #[must_use]
     pub fn path(&self) -> &[u8] {
-        &self.path
+        self.text.get(..self.path_end).unwrap_or_default()
     }
 
     /// The query, decoded as it was signed, without the signature's own parameters: names and
     /// values, in canonical order.
     pub fn query(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.query.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
+        self.pairs.iter().take(self.parameters).map(|pair| pair.of(&self.text))
     }
 
     /// A field that the signature covers, its values joined with commas.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        let field = self.headers.iter().find(|(covered, _)| covered.eq_ignore_ascii_case(name));
-        field.map(|(_, value)| value.as_slice())
+        let mut fields = self.pairs.iter().skip(self.parameters).map(|pair| pair.of(&self.text));
+        let found = fields.find(|(covered, _)| covered.eq_ignore_ascii_case(name.as_bytes()));
+        found.map(|(_, value)| value)
     }
 
     /// The answer to a request whose body was refused after its head had been verified, as the
@@ -406,10 +451,12 @@ where
         Box::pin(async move {
             let (mut parts, mut body) = request.into_parts();
             let now = (layer.clock)();
-            let answers = layer.answers(&parts);
-            let outcome = match layer.whole(&mut body).await {
+            let rules = layer.verifier();
+            let answers = layer.answers(&rules, &parts);
+            let outcome = match layer.whole(&rules, &mut body).await {
                 Ok(whole) => {
-                    let admitted = layer.admit(&parts, whole.as_deref(), now, &answers).await;
+                    let admitted =
+                        layer.admit(&rules, &parts, whole.as_deref(), now, &answers).await;
                     admitted.map(|(head, machine)| (head, machine, whole))
                 }
                 Err(refusal) => Err(refusal),
@@ -443,20 +490,20 @@ impl<K: KeyProvider> VerifyLayer<K> {
         }
     }
 
-    fn answers(&self, parts: &Parts) -> Answers {
+    fn answers(&self, rules: &Verifier<'_>, parts: &Parts) -> Answers {
         Answers {
-            family: Family::of(self.verifier().dialect()),
+            family: Family::of(rules.dialect()),
             bodiless: parts.method == http::Method::HEAD,
             ids: self.ids.as_ref().map(|ids| ids(parts)).unwrap_or_default(),
         }
     }
 
     /// The body, where the head cannot be verified without it.
-    async fn whole<B>(&self, body: &mut B) -> Result<Option<Bytes>, Refusal>
+    async fn whole<B>(&self, rules: &Verifier<'_>, body: &mut B) -> Result<Option<Bytes>, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        if self.verifier().dialect() == Dialect::S3 {
+        if rules.dialect() == Dialect::S3 {
             return Ok(None);
         }
         let mut whole = BytesMut::new();
@@ -480,23 +527,23 @@ impl<K: KeyProvider> VerifyLayer<K> {
 
     async fn admit(
         &self,
+        rules: &Verifier<'_>,
         parts: &Parts,
         whole: Option<&[u8]>,
         now: Timestamp,
         answers: &Answers,
-    ) -> Result<(VerifiedHead, BodyVerifier), Refusal> {
-        let rules = self.verifier();
+    ) -> Result<(VerifiedHead, Box<BodyVerifier>), Refusal> {
         let head = Head::new(parts);
         let refuse = |error: Error| {
             let request = head.request();
             let hint = error.hint(answers.family);
             let hint = match whole {
-                None => hint.about(&rules, &request, now),
-                Some(body) => hint.about_whole(&rules, &request, body, now),
+                None => hint.about(rules, &request, now),
+                Some(body) => hint.about_whole(rules, &request, body, now),
             };
             Refusal::Refused(error, answers.body(&hint))
         };
-        let claim = read(&rules, &head, whole, now).map_err(&refuse)?;
+        let claim = read(rules, &head, whole, now).map_err(&refuse)?;
         let wanted = Wanted {
             claimed_access_key_id: claim.claimed_access_key_id(),
             scope: KeyScope::new(
@@ -517,9 +564,9 @@ impl<K: KeyProvider> VerifyLayer<K> {
             },
         };
         let verified = verified.map_err(|error| refuse(error.into()))?;
-        let view = VerifiedHead::of(&verified, answers.clone());
+        let view = VerifiedHead::of(&verified, &head.request(), answers.clone());
         let machine = verified.into_checked_body().map_err(|error| refuse(error.into()))?;
-        Ok((view, machine))
+        Ok((view, Box::new(machine)))
     }
 }
 

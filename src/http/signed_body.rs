@@ -5,6 +5,7 @@
 
 #[cfg(feature = "checksums")]
 use std::borrow::ToOwned as _;
+use std::boxed::Box;
 use std::collections::VecDeque;
 use std::string::String;
 #[cfg(feature = "checksums")]
@@ -50,8 +51,8 @@ pub enum Trailing {
 #[derive(Debug)]
 pub struct SignedBody<B> {
     inner: B,
-    /// `None` once the end has been written.
-    signer: Option<ChunkSigner>,
+    /// `None` once the end has been written. It is large, and a request passes through many hands.
+    signer: Option<Box<ChunkSigner>>,
     chunk_len: usize,
     trailing: Trailing,
     /// Data of the chunk that is not full yet.
@@ -87,7 +88,7 @@ impl<B> SignedBody<B> {
         let left = framing.encoded_len(chunk_len as u64, &values)?;
         Some(Self {
             inner,
-            signer: Some(signer),
+            signer: Some(Box::new(signer)),
             chunk_len,
             trailing,
             waiting: VecDeque::new(),

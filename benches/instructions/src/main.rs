@@ -13,6 +13,9 @@ mod common;
 #[path = "../../common/forms.rs"]
 mod forms;
 #[cfg(feature = "more")]
+#[path = "../../common/layers.rs"]
+mod layers;
+#[cfg(feature = "more")]
 #[path = "../../common/uploads.rs"]
 mod uploads;
 
@@ -105,6 +108,46 @@ const JOURNEYS: &[Journey] = &[
         blocks: blocks_of_form,
         goal: None,
         run: verify_form,
+    },
+    #[cfg(feature = "more")]
+    Journey {
+        name: "layer/sign/small",
+        unit: "request",
+        blocks: || Head::small().blocks_signed(),
+        goal: None,
+        run: |count| pass_layer(count, &Head::small(), layers::signing()),
+    },
+    #[cfg(feature = "more")]
+    Journey {
+        name: "layer/sign/large",
+        unit: "request",
+        blocks: || Head::large().blocks_signed(),
+        goal: None,
+        run: |count| pass_layer(count, &Head::large(), layers::signing()),
+    },
+    #[cfg(feature = "more")]
+    Journey {
+        name: "layer/verify/small",
+        unit: "request",
+        blocks: || Head::small().blocks_signed(),
+        goal: None,
+        run: |count| pass_layer(count, &Head::small().signed(), layers::verifying()),
+    },
+    #[cfg(feature = "more")]
+    Journey {
+        name: "layer/verify/large",
+        unit: "request",
+        blocks: || Head::large().blocks_signed(),
+        goal: None,
+        run: |count| pass_layer(count, &Head::large().signed(), layers::verifying()),
+    },
+    #[cfg(feature = "more")]
+    Journey {
+        name: "layer/verify/presigned",
+        unit: "request",
+        blocks: || Head::bare().blocks_presigned(),
+        goal: None,
+        run: |count| pass_layer(count, &Head::bare().presigned(), layers::verifying()),
     },
     #[cfg(feature = "more")]
     Journey {
@@ -280,6 +323,12 @@ fn verify_form(count: usize) {
         let claim = black_box(&verifier).read_form(black_box(&posted)).expect("a claim");
         let _ = black_box(claim.verify(black_box(&key)).expect("a good signature"));
     });
+}
+
+#[cfg(feature = "more")]
+fn pass_layer(count: usize, head: &Head, mut pass: impl FnMut(http::Request<layers::Nothing>)) {
+    let mut requests: Vec<_> = (0..=count).map(|_| layers::request(head)).collect();
+    repeat(count, || pass(black_box(requests.pop()).expect("a request")));
 }
 
 #[cfg(feature = "more")]

@@ -26,6 +26,7 @@
 //! ```
 
 mod fixed;
+mod pairs;
 mod sign;
 mod verify;
 

@@ -22,6 +22,7 @@ use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::pairs::Pairs;
 use super::{BoxError, KeyScope};
 use crate::body::{BodyError, BodyVerifier};
 use crate::canonical::Dialect;
@@ -107,64 +108,26 @@ pub struct VerifiedHead {
     content: ContentSha256,
     timestamp: Timestamp,
     answers: Answers,
-    /// Path, query and fields, one behind the other: few pieces of memory for each request.
-    text: Vec<u8>,
-    path_end: usize,
-    /// The query's parameters, and behind them the fields.
-    pairs: Vec<Pair>,
-    parameters: usize,
-}
-
-/// A name and its value: where they end in a text, behind the pair before.
-#[derive(Clone, Copy)]
-struct Pair {
-    begin: usize,
-    name_end: usize,
-    end: usize,
-}
-
-impl Pair {
-    fn of<'t>(&self, text: &'t [u8]) -> (&'t [u8], &'t [u8]) {
-        let piece = |begin, end| text.get(begin..end).unwrap_or_default();
-        (piece(self.begin, self.name_end), piece(self.name_end, self.end))
-    }
+    path: Vec<u8>,
+    query: Pairs,
+    headers: Pairs,
 }
 
 impl VerifiedHead {
-    /// `request` is what was verified, in which there is nothing that would take more room.
+    /// `request` is what was verified.
     fn of(verified: &Verified<'_>, request: &Request<'_>, answers: Answers) -> Self {
-        let fields = request.headers.iter();
-        let room: usize = fields.map(|field| field.name.len() + field.value.len()).sum();
-        let mut text = Vec::with_capacity(request.target.len() + room);
-        let mut pairs = Vec::<Pair>::with_capacity(request.headers.len());
-        verified.path().pieces(|piece| text.extend_from_slice(piece));
-        let path_end = text.len();
+        let mut query = Pairs::default();
         for parameter in verified.query() {
-            let begin = text.len();
-            parameter.name.pieces(|piece| text.extend_from_slice(piece));
-            let name_end = text.len();
-            parameter.value.pieces(|piece| text.extend_from_slice(piece));
-            pairs.push(Pair { begin, name_end, end: text.len() });
+            query.put(
+                |text| parameter.name.pieces(|piece| text.extend_from_slice(piece)),
+                |text| parameter.value.pieces(|piece| text.extend_from_slice(piece)),
+            );
         }
-        let parameters = pairs.len();
+        let fields = request.headers.iter();
+        let len = fields.map(|field| field.name.len() + field.value.len()).sum();
+        let mut headers = Pairs::with_room(request.headers.len(), len);
         for (name, value) in verified.covered_fields() {
-            let fields = pairs.get_mut(parameters..).unwrap_or_default();
-            let last = fields.last_mut();
-            let same = last.filter(|pair| pair.of(&text).0.eq_ignore_ascii_case(name.as_bytes()));
-            match same {
-                Some(pair) => {
-                    text.push(b',');
-                    text.extend_from_slice(value);
-                    pair.end = text.len();
-                }
-                None => {
-                    let begin = text.len();
-                    text.extend_from_slice(name.as_bytes());
-                    let name_end = text.len();
-                    text.extend_from_slice(value);
-                    pairs.push(Pair { begin, name_end, end: text.len() });
-                }
-            }
+            headers.put_field(name, value);
         }
         Self {
             access_key_id: verified.access_key_id(),
@@ -172,10 +135,9 @@ impl VerifiedHead {
             content: verified.content(),
             answers,
             timestamp: verified.timestamp(),
-            text,
-            path_end,
-            pairs,
-            parameters,
+            path: verified.path().to_vec(),
+            query,
+            headers,
         }
     }
 
@@ -206,19 +168,19 @@ impl VerifiedHead {
     /// The path, decoded as it was signed.
     #[must_use]
     pub fn path(&self) -> &[u8] {
-        self.text.get(..self.path_end).unwrap_or_default()
+        &self.path
     }
 
     /// The query, decoded as it was signed, without the signature's own parameters: names and
     /// values, in canonical order.
     pub fn query(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.pairs.iter().take(self.parameters).map(|pair| pair.of(&self.text))
+        self.query.iter()
     }
 
     /// A field that the signature covers, its values joined with commas.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        let mut fields = self.pairs.iter().skip(self.parameters).map(|pair| pair.of(&self.text));
+        let mut fields = self.headers.iter();
         let found = fields.find(|(covered, _)| covered.eq_ignore_ascii_case(name.as_bytes()));
         found.map(|(_, value)| value)
     }

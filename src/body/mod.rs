@@ -268,10 +268,13 @@ impl BodyVerifier {
         &mut self.checks
     }
 
-    /// Checks those of the fields that are covered, but for `Content-MD5`, which need not be, and
-    /// those that were announced as trailers.
+    /// Demands the checksums that a head names: covered fields, `Content-MD5` even if it is not
+    /// covered, and trailers that it announces.
     #[cfg(feature = "checksums")]
-    pub(crate) fn check_head(&mut self, fields: Option<Covered<'_>>) -> Result<(), BodyError> {
+    pub(crate) fn demand_checksums(
+        &mut self,
+        fields: Option<Covered<'_>>,
+    ) -> Result<(), BodyError> {
         if let Some(fields) = fields {
             for header in fields.all() {
                 if let Some(algorithm) = ChecksumAlgorithm::of_field(header.name) {

@@ -160,7 +160,7 @@ impl<'r> Verified<'r> {
         let completes = self.method() == "POST" && self.query().any(|p| p.name == "uploadId");
         let fields = (!completes).then_some(self.claim.fields);
         let mut body = self.body();
-        body.check_head(fields)?;
+        body.demand_checksums(fields)?;
         Ok(body)
     }
 

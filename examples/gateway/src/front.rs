@@ -142,7 +142,9 @@ async fn route(
         shared.serve_form(forms, &parts, body, ids).await
     } else {
         let behind = Arc::clone(&shared);
-        let verified = tower::service_fn(move |request| serve(Arc::clone(&behind), request));
+        // In a place of its own: the layer's future is moved before this one begins.
+        let verified =
+            tower::service_fn(move |request| Box::pin(serve(Arc::clone(&behind), request)));
         let Ok(response) = gate.layer(verified).oneshot(Request::from_parts(parts, body)).await;
         response
     };
@@ -268,7 +270,8 @@ impl Shared {
         body: Staged,
     ) -> Result<Response<Body>, Fault> {
         let store = store.clone();
-        let working = self.working.spawn(async move { store.serve(head, body).await });
+        // A task is moved several times before it runs.
+        let working = self.working.spawn(Box::pin(async move { store.serve(head, body).await }));
         working.await.map_err(|error| {
             tracing::error!(%error, "the store broke down");
             Fault::Internal

@@ -130,6 +130,35 @@ fn content_md5() {
     }
 }
 
+/// Of several faults the same one is named, in whatever order the fields came.
+#[test]
+fn the_first_fault_does_not_depend_on_the_order() {
+    let of = |algorithm: ChecksumAlgorithm, data| algorithm.of(data).to_string();
+    let (md5, crc) = (of(ChecksumAlgorithm::Md5, b"other"), of(ChecksumAlgorithm::Crc32, b"other"));
+    let crc32 = "x-amz-checksum-crc32";
+    for (values, expected) in [
+        ([&*md5, &*crc], BodyError::ContentMd5Mismatch),
+        (["?", "?"], BodyError::ChecksumSyntax { field: crc32, trailer: false }),
+        (["?", &*crc], BodyError::ContentMd5Syntax),
+        ([&*of(ChecksumAlgorithm::Md5, BODY), &*crc], BodyError::ChecksumMismatch { field: crc32 }),
+    ] {
+        let mut fields = [("content-md5", values[0]), (crc32, values[1])];
+        for content in modes() {
+            for _ in 0..2 {
+                fields.reverse();
+                let refused = outcome(machine(content, &fields, &[], "/k"));
+                assert_eq!(refused, Err(expected), "{fields:?}");
+            }
+        }
+        let content = ContentSha256::StreamingUnsignedTrailer;
+        let (md5, trailer) = (fields[0], [(crc32, &*crc)]);
+        if expected == BodyError::ContentMd5Mismatch {
+            let refused = outcome(machine(content, &[md5], &trailer, "/k"));
+            assert_eq!(refused, Err(expected));
+        }
+    }
+}
+
 #[test]
 fn which_fields_count() {
     let crc = ChecksumAlgorithm::Crc32.of(BODY).to_string();

@@ -65,7 +65,11 @@ impl Checks {
         let repeats = self.all().any(|check| matches!(check.demanded, Demanded::ContentMd5(_)));
         let value = ChecksumAlgorithm::Md5.parse(value).filter(|_| !repeats);
         let value = value.ok_or(BodyError::ContentMd5Syntax)?;
-        self.add(ChecksumAlgorithm::Md5, Demanded::ContentMd5(value));
+        let running = Checksummer::new(ChecksumAlgorithm::Md5);
+        let check = Check { running, demanded: Demanded::ContentMd5(value) };
+        // It is compared first, wherever it stands.
+        let earlier = self.first.replace(check);
+        self.others.extend(earlier);
         Ok(())
     }
 

@@ -27,7 +27,9 @@ pub use escrow::{Escrow, EscrowError, Lent, Remainder};
 
 #[cfg(feature = "checksums")]
 use {
-    crate::canonical::Covered, crate::checksum::ChecksumAlgorithm, crate::request::trim,
+    crate::canonical::Covered,
+    crate::checksum::ChecksumAlgorithm,
+    crate::request::{Header, trim},
     checks::Checks,
 };
 
@@ -277,13 +279,15 @@ impl BodyVerifier {
     ) -> Result<(), BodyError> {
         if let Some(fields) = fields {
             for header in fields.all() {
-                if let Some(algorithm) = ChecksumAlgorithm::of_field(header.name) {
-                    if fields.covers(header) {
-                        self.checks.field(algorithm, trim(header.value))?;
-                    }
-                } else if header.name.eq_ignore_ascii_case("content-md5") {
-                    self.checks.content_md5(trim(header.value))?;
+                if let Some(algorithm) = ChecksumAlgorithm::of_field(header.name)
+                    && fields.covers(header)
+                {
+                    self.checks.field(algorithm, trim(header.value))?;
                 }
+            }
+            let is_md5 = |header: &&Header<'_>| header.name.eq_ignore_ascii_case("content-md5");
+            for header in fields.all().iter().filter(is_md5) {
+                self.checks.content_md5(trim(header.value))?;
             }
         }
         if let Mode::Chunked(chunked) = &self.mode {

@@ -104,6 +104,18 @@ impl Limits {
         parameters: Self::MAX_PARAMETERS,
     };
 
+    /// Refuses a head of more fields, or of more bytes.
+    #[inline(always)]
+    pub(crate) const fn check(&self, headers: usize, head_len: usize) -> Result<(), RequestError> {
+        if headers > self.headers {
+            return Err(RequestError::TooManyHeaders);
+        }
+        if head_len > self.head_len {
+            return Err(RequestError::HeadTooLong);
+        }
+        Ok(())
+    }
+
     /// The limits, none above what can be allowed.
     pub(crate) const fn clamped(self) -> Self {
         const fn least(a: usize, b: usize) -> usize {
@@ -124,19 +136,15 @@ impl Default for Limits {
 }
 
 impl<'a> Request<'a> {
-    /// Checks the size of the head and the method.
+    /// Checks the size of the head and the method, and gives the length of the head.
     #[inline]
-    pub(crate) fn check(&self, limits: &Limits) -> Result<(), RequestError> {
-        if self.headers.len() > limits.headers {
-            return Err(RequestError::TooManyHeaders);
-        }
+    pub(crate) fn check(&self, limits: &Limits) -> Result<usize, RequestError> {
         let fields: usize = self.headers.iter().map(|h| h.name.len() + h.value.len()).sum();
-        if self.method.len() + self.target.len() + fields > limits.head_len {
-            return Err(RequestError::HeadTooLong);
-        }
+        let len = self.method.len() + self.target.len() + fields;
+        limits.check(self.headers.len(), len)?;
         match self.method {
-            "GET" | "PUT" | "HEAD" | "POST" | "DELETE" => Ok(()),
-            method if is_name(method.as_bytes()) => Ok(()),
+            "GET" | "PUT" | "HEAD" | "POST" | "DELETE" => Ok(len),
+            method if is_name(method.as_bytes()) => Ok(len),
             _ => Err(RequestError::MethodSyntax),
         }
     }
@@ -278,6 +286,17 @@ impl<'a> Wire<'a> {
 
     pub(crate) fn is_repeated(&self, known: Known) -> bool {
         self.repeated & 1 << known as usize != 0
+    }
+
+    /// Whether a list of `Content-Encoding` names `aws-chunked`.
+    #[inline]
+    pub(crate) fn is_aws_chunked(&self) -> bool {
+        let names = |Header { value, .. }: &Header<'_>| {
+            value
+                .split(|byte| *byte == b',')
+                .any(|coding| trim(coding).eq_ignore_ascii_case(b"aws-chunked"))
+        };
+        self.first(Known::ContentEncoding).is_some() && self.fields("content-encoding").any(names)
     }
 
     /// The value of a field that may stand once at the most, without the blanks around it.

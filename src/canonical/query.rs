@@ -568,6 +568,11 @@ impl<'a> Query<'a> {
         })
     }
 
+    /// How many parameters there are.
+    pub(crate) fn count(&self) -> usize {
+        usize::from(self.count)
+    }
+
     /// Whether there is nothing in it.
     pub(crate) const fn is_empty(&self) -> bool {
         self.raw.is_empty()
@@ -1006,6 +1011,9 @@ pub(crate) struct Authentication<'a> {
 }
 
 impl Authentication<'_> {
+    /// How many parameters there are, with the signature and without a token.
+    pub(crate) const COUNT: usize = AuthenticationName::ALL.len() - 2;
+
     /// The names in the order of their bytes, which is their canonical order.
     fn sorted(&self) -> impl Iterator<Item = AuthenticationName> + use<> {
         use AuthenticationName::{Algorithm, Credential, Date, Expires, SignedHeaders};

@@ -223,6 +223,7 @@ impl<'a> SignerAt<'_, 'a> {
         if !matches!(content, ContentSha256::Digest(_) | ContentSha256::UnsignedPayload) {
             return Err(SignError::StreamingUnsupported);
         }
+        check_frames(reading, content)?;
         let announced = self.signer.content_header == ContentHeader::Send
             || content == ContentSha256::UnsignedPayload;
         Ok(if announced { additions.with_content() } else { additions })
@@ -266,9 +267,12 @@ impl<'a> SignerAt<'_, 'a> {
         if reading.query.names_content() {
             return Err(SignError::ReservedParameter);
         }
+        let token = usize::from(self.signer.token.is_some());
+        reading.check_with_parameters(Authentication::COUNT + token)?;
         if given.is_some() || !reading.wire.has_no(&[Known::AmzContentSha256]) {
             self.settle_content(reading, given, content)?;
         }
+        check_frames(reading, *content)?;
         let whole = expires.subsec_nanos() == 0 && (1..=MAX_EXPIRES).contains(&expires.as_secs());
         let expires = u32::try_from(expires.as_secs()).ok().filter(|_| whole);
         expires.ok_or(SignError::ExpiresRange)
@@ -299,6 +303,16 @@ impl<'a> SignerAt<'_, 'a> {
         }
         Ok(())
     }
+}
+
+/// Refuses frames that nothing says more of: a body that is called unsigned is read as one in frames if
+/// its coding is `aws-chunked`, and then needs what [`Signer::sign_stream`] adds.
+#[inline(always)]
+fn check_frames(reading: &Reading<'_, '_>, content: ContentSha256) -> Result<(), SignError> {
+    if content == ContentSha256::UnsignedPayload && reading.wire.is_aws_chunked() {
+        return Err(SignError::ContentConflict);
+    }
+    Ok(())
 }
 
 impl fmt::Debug for SignerAt<'_, '_> {

@@ -140,7 +140,8 @@ pub enum ContentHeader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignError {
-    /// The request head cannot be read.
+    /// The request head cannot be read, or would be larger than the [limits](Signer::limits) with
+    /// what is added.
     Request(RequestError),
     /// Region or service cannot stand in a credential scope.
     Credential(CredentialError),
@@ -156,8 +157,8 @@ pub enum SignError {
     FieldName,
     /// A presigned URL lives 1 to 604,800 whole seconds.
     ExpiresRange,
-    /// The request announces another content than the one to be signed, or (S3) a digest that it
-    /// does not announce.
+    /// The request announces another content than the one to be signed (`aws-chunked` frames for a
+    /// body that is no stream among them), or (S3) a digest that it does not announce.
     ContentConflict,
     /// A streamed body is signed with [`Signer::sign_stream`], for S3 and with no other content than
     /// the three that it names.
@@ -227,7 +228,7 @@ impl<'a> Signer<'a> {
         self
     }
 
-    /// Sets how much of a request head is read. Default: [`Limits::DEFAULT`].
+    /// Sets how large a request head may be, with what is added. Default: [`Limits::DEFAULT`].
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits.clamped();
@@ -462,7 +463,8 @@ impl<'a> Signer<'a> {
         request: &Request<'r>,
         sign: impl FnOnce(&Reading<'_, 'r>) -> Result<T, SignError>,
     ) -> Result<T, SignError> {
-        request.check(&self.limits)?;
+        let limits = &self.limits;
+        let len = request.check(limits)?;
         let wire = request.look();
         if !wire.has_no(&RESERVED) {
             return Err(SignError::ReservedField);
@@ -471,14 +473,14 @@ impl<'a> Signer<'a> {
         let mut path = Path::new(self.dialect);
         path.read(target.path)?;
         let mut query = Query::new(PlusSign::Space);
-        query.read(target.query, &self.limits)?;
+        query.read(target.query, limits)?;
         let signed =
             query.may_authenticate() && query.authentication(query.parameters()).next().is_some();
         if signed || query.is_version_2() {
             return Err(SignError::ReservedParameter);
         }
         let (query, wire) = (&query, &wire);
-        sign(&Reading { request, path, query, wire, authority: target.authority })
+        sign(&Reading { request, path, query, wire, authority: target.authority, len, limits })
     }
 
     /// The token as it is sent: signed, or added after signing.
@@ -504,9 +506,37 @@ struct Reading<'q, 'r> {
     wire: &'q Wire<'r>,
     /// The authority of an absolute target.
     authority: Option<&'r str>,
+    /// Length of the head.
+    len: usize,
+    limits: &'q Limits,
 }
 
 impl<'r> Reading<'_, 'r> {
+    /// Refuses a request that grows beyond the limits by the fields that are added, given by the
+    /// lengths of name and value: no verifier with these limits would read it.
+    #[inline(always)]
+    fn check_with(&self, added: impl Iterator<Item = (usize, usize)>) -> Result<(), RequestError> {
+        let size = (self.wire.headers.len(), self.len);
+        let (headers, len) =
+            added.fold(size, |(count, len), (name, value)| (count + 1, len + name + value));
+        self.limits.check(headers, len)
+    }
+
+    /// Refuses one that does so by a target of this length.
+    #[inline(always)]
+    fn check_with_target(&self, len: usize) -> Result<(), RequestError> {
+        self.limits.check(self.wire.headers.len(), self.len - self.request.target.len() + len)
+    }
+
+    /// Refuses one that does so by so many parameters more.
+    #[inline(always)]
+    fn check_with_parameters(&self, added: usize) -> Result<(), RequestError> {
+        if self.query.count() + added > self.limits.parameters {
+            return Err(RequestError::TooManyParameters);
+        }
+        Ok(())
+    }
+
     /// The fields to sign, with those that will be added; their names can stand in a list.
     #[inline(always)]
     fn fields_to_list<'s>(

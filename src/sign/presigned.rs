@@ -48,7 +48,7 @@ impl<'r> Presigned<'r> {
         let authentication = at.authentication(expires);
         let parts = reading.parts(&fields, Some(&authentication), content);
         let (hash, signature) = at.sign_hash(|| parts.hash());
-        Ok(Self {
+        let presigned = Self {
             head: reading.kept(content),
             request: *reading.request,
             order,
@@ -59,7 +59,9 @@ impl<'r> Presigned<'r> {
             tokens: signer.token_parts(),
             hash,
             signature,
-        })
+        };
+        reading.check_with_target(presigned.target().len())?;
+        Ok(presigned)
     }
 
     fn authentication(&self) -> Authentication<'_> {
@@ -137,7 +139,9 @@ pub(super) fn presign_to<'b>(
     parts.hash_to_fields(&mut hash);
     let (_, signature) = at.sign_hash(|| parts.hash_from_fields(&mut hash));
     put_unsigned(&signature, signer.token_parts().1, &mut target);
-    target.finish().ok_or(SignError::BufferTooSmall)
+    let target = target.finish().ok_or(SignError::BufferTooSmall)?;
+    reading.check_with_target(target.len())?;
+    Ok(target)
 }
 
 /// Puts the target that was given, and what separates it from the parameters to come.

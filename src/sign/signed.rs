@@ -44,7 +44,7 @@ impl<'r> Signed<'r> {
         let mut order = Order::EMPTY;
         let fields = reading.fields_to_list(&additions, &mut order)?;
         let (hash, signature) = at.sign_hash(|| reading.parts(&fields, None, content).hash());
-        Ok(Self {
+        let signed = Self {
             head: reading.kept(content),
             wire: reading.request.headers,
             order,
@@ -54,7 +54,9 @@ impl<'r> Signed<'r> {
             scope: signer.scope,
             hash,
             signature,
-        })
+        };
+        reading.check_with(signed.headers().map(|(name, value)| (name.len(), value.len())))?;
+        Ok(signed)
     }
 
     /// The fields to add, `authorization` last. A session token is a secret, and so is a signature

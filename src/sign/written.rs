@@ -83,12 +83,14 @@ impl<'b> WrittenHeaders<'b> {
         let (first, rest) = written.split_at(content.map_or(0, <[u8]>::len));
         let (date, last) = rest.split_at(Timestamp::LEN);
         put_behind_names(&signature, &mut text);
-        Ok(Self {
+        let written = Self {
             content: content.map(|_| first),
             date,
             token: token.map(|(field, _)| (field, last)),
             authorization: text.finish().ok_or(SignError::BufferTooSmall)?,
-        })
+        };
+        reading.check_with(written.headers().map(|(name, value)| (name.len(), value.len())))?;
+        Ok(written)
     }
 
     /// The fields to add and their values, `authorization` last. What

@@ -29,7 +29,7 @@ use crate::chunked::Announcement;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope, SessionTokenRule, TERMINATOR};
 use crate::crypto::DIGEST_LEN;
-use crate::request::{Header, Known, Limits, Request, RequestError, Target, Wire, trim};
+use crate::request::{Known, Limits, Request, RequestError, Target, Wire, trim};
 use crate::signature::PresentedSignature;
 use crate::time::{Date, Timestamp};
 
@@ -496,7 +496,7 @@ impl<'p> Verifier<'p> {
                     return Err(ReadError::UnsignedPayloadRefused);
                 }
                 // One client in use frames a body that it calls unsigned.
-                if is_aws_chunked(wire) {
+                if wire.is_aws_chunked() {
                     let framed = self.chunked(wire, mechanism, body.is_some(), false, true)?;
                     return Ok((content, framed));
                 }
@@ -831,14 +831,4 @@ fn number(value: &[u8]) -> Option<u64> {
         _ => None,
     };
     value.iter().try_fold(0, add).filter(|_| !value.is_empty())
-}
-
-/// Whether a list of `Content-Encoding` names `aws-chunked`.
-fn is_aws_chunked(wire: &Wire<'_>) -> bool {
-    let names = |Header { value, .. }: &Header<'_>| {
-        value
-            .split(|byte| *byte == b',')
-            .any(|coding| trim(coding).eq_ignore_ascii_case(b"aws-chunked"))
-    };
-    wire.first(Known::ContentEncoding).is_some() && wire.fields("content-encoding").any(names)
 }

@@ -174,7 +174,7 @@ impl Checksum {
     }
 }
 
-/// A running checksum. Those of XXH3 take memory, once; the others none.
+/// A running checksum. Those of XXH3 take memory; the others none.
 ///
 /// ```
 /// use countersign::{ChecksumAlgorithm, Checksummer};
@@ -203,6 +203,7 @@ enum State {
 }
 
 impl State {
+    #[inline(never)]
     fn update(&mut self, data: &[u8]) {
         match self {
             Self::Crc(state) => state.update(data),

@@ -3,7 +3,7 @@
 use countersign::{
     AccessKeyId, BodyError, BodyVerifier, ChecksumAlgorithm, ChunkSigner, ContentSha256,
     CredentialScope, Credentials, Framing, Header, Request, SecretKey, Signer, SigningKey,
-    Timestamp, Verifier,
+    Timestamp, UnsignedPayload, Verifier,
 };
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
@@ -155,6 +155,62 @@ fn the_first_fault_does_not_depend_on_the_order() {
         if expected == BodyError::ContentMd5Mismatch {
             let refused = outcome(machine(content, &[md5], &trailer, "/k"));
             assert_eq!(refused, Err(expected));
+        }
+    }
+    // Of several fields none is read.
+    for values in [["?", "?"], ["?", &*crc], [&*crc, "?"]] {
+        let mut fields = [(crc32, values[0]), ("x-amz-checksum-sha1", values[1])];
+        for _ in 0..2 {
+            fields.reverse();
+            let refused = outcome(machine(ContentSha256::of(BODY), &fields, &[], "/k"));
+            assert_eq!(refused, Err(BodyError::ChecksumsMultiple), "{fields:?}");
+        }
+    }
+}
+
+/// What becomes of the checksums of a body that is given whole, with its head.
+fn whole(content: ContentSha256, fields: &[(&str, &str)], body: &[u8]) -> Result<u64, BodyError> {
+    let now = Timestamp::parse("20130524T000000Z").expect("a time");
+    let scope = CredentialScope { date: now.date(), region: "us-east-1", service: "execute-api" };
+    let credentials = Credentials {
+        access_key_id: AccessKeyId::new("AKIAIOSFODNN7EXAMPLE").expect("a name"),
+        secret_key: SecretKey::new(SECRET).expect("a secret"),
+        session_token: None,
+    };
+    let signer = Signer::new(&credentials, scope).expect("a signer");
+    let mut headers = vec![Header { name: "Host", value: b"example.com" }];
+    headers.extend(fields.iter().map(|(name, value)| Header { name, value: value.as_bytes() }));
+    let request = Request { method: "PUT", target: "/", headers: &headers };
+    let signed = signer.sign(&request, content, now).expect("signed");
+    let added: Vec<_> = signed.headers().map(|(name, value)| (name, value.to_string())).collect();
+    let added = added.iter().map(|(name, value)| Header { name, value: value.as_bytes() });
+    let all: Vec<_> = headers.iter().copied().chain(added).collect();
+    let request = Request { headers: &all, ..request };
+    let rules = Verifier::service("execute-api", "us-east-1");
+    let rules = rules.unsigned_payload(UnsignedPayload::Accept);
+    let claim = rules.read_whole(&request, body, now).expect("a claim");
+    let key = SigningKey::derive(&SecretKey::new(SECRET).expect("a secret"), &claim.scope());
+    let verified = claim.verify(&key).expect("a good head");
+    verified.into_checked_body()?.finish().map(|proof| proof.len())
+}
+
+/// A body that is given whole is not fed; its checksums are checked all the same.
+#[test]
+fn of_a_body_given_whole() {
+    for content in [ContentSha256::of(BODY), ContentSha256::UnsignedPayload] {
+        for algorithm in ALL {
+            let field = algorithm.field();
+            let run = |data| whole(content, &[(field, &*algorithm.of(data).to_string())], BODY);
+            assert_eq!(run(BODY), Ok(11), "{algorithm:?}");
+            for other in [&b"other"[..], b""] {
+                assert_eq!(run(other), Err(BodyError::ChecksumMismatch { field }));
+            }
+        }
+        let md5 = |data| ChecksumAlgorithm::Md5.of(data).to_string();
+        let run = |data| whole(content, &[("content-md5", &*md5(data))], BODY);
+        assert_eq!(run(BODY), Ok(11));
+        for other in [&b"other"[..], b""] {
+            assert_eq!(run(other), Err(BodyError::ContentMd5Mismatch));
         }
     }
 }

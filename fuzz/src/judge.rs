@@ -231,7 +231,7 @@ pub fn verify(
 pub fn read<'r>(
     rules: &Verifier<'r>,
     request: &Request<'r>,
-    body: &[u8],
+    body: &'r [u8],
     at: Timestamp,
 ) -> Result<Claim<'r>, ReadError> {
     match rules.dialect() {

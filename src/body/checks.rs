@@ -12,8 +12,11 @@ const NEAR: usize = 16 * 1024;
 
 /// What has to hold of the data.
 pub(crate) struct Checks {
-    /// As a rule there is one. It is moved with the body, so it has no room for more.
+    /// As a rule there is one. It is moved with the body, so it has no room for more. Where
+    /// `Content-MD5` is demanded, it is that.
     first: Option<Check>,
+    /// In the order in which they were demanded, in which they are compared: a field is demanded
+    /// before trailers.
     others: Vec<Check>,
 }
 

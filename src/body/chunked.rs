@@ -151,10 +151,12 @@ impl Chunked {
                     Event::Data(Pending(data))
                 }
                 Frame::DataEnd => {
-                    self.link()?;
                     if !self.rules.signed {
+                        self.link(None)?;
                         continue;
                     }
+                    let data = self.end_hash()?;
+                    self.link(Some(data))?;
                     Event::Covered { through: self.decoded }
                 }
                 Frame::Trailer => {
@@ -198,24 +200,27 @@ impl Chunked {
         self.last_size = size;
         self.signature = signature;
         // The last chunk has no data and no end of it.
-        if size == 0 { self.link() } else { Ok(()) }
+        if size == 0 { self.link(None) } else { Ok(()) }
     }
 
-    /// Checks the signature of the chunk that has ended.
-    fn link(&mut self) -> Result<(), BodyError> {
-        let good = match (&mut self.chain, self.signature.take()) {
-            (None, None) => !self.rules.signed,
-            (Some(chain), Some(signature)) if self.last_size == 0 => {
-                chain.last_chunk().matches(&signature)
-            }
-            (Some(chain), Some(signature)) => {
-                let digest = match core::mem::replace(&mut self.hashed, Hashed::AsItComes) {
-                    Hashed::AsItComes => self.hash.end(),
-                    Hashed::Already(digest) => digest,
-                    Hashed::Elsewhere => return Err(BodyError::Abandoned),
-                };
-                chain.chunk(&digest).matches(&signature)
-            }
+    /// The hash of the chunk that has ended.
+    #[inline]
+    fn end_hash(&mut self) -> Result<[u8; DIGEST_LEN], BodyError> {
+        match core::mem::replace(&mut self.hashed, Hashed::AsItComes) {
+            Hashed::AsItComes => Ok(self.hash.end()),
+            Hashed::Already(digest) => Ok(digest),
+            Hashed::Elsewhere => Err(BodyError::Abandoned),
+        }
+    }
+
+    /// Checks the signature of the chunk that has ended, by the hash of its data; the last one has
+    /// none.
+    #[inline]
+    fn link(&mut self, data: Option<[u8; DIGEST_LEN]>) -> Result<(), BodyError> {
+        let good = match (&mut self.chain, self.signature.take(), data) {
+            (None, None, _) => !self.rules.signed,
+            (Some(chain), Some(signature), Some(data)) => chain.chunk(&data).matches(&signature),
+            (Some(chain), Some(signature), None) => chain.last_chunk().matches(&signature),
             _ => false,
         };
         if good { Ok(()) } else { Err(BodyError::ChunkSignature) }

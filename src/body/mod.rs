@@ -93,8 +93,8 @@ enum Mode {
 #[derive(Clone, Copy)]
 pub(crate) enum Binding<'r> {
     Digest([u8; DIGEST_LEN]),
-    Whole { declared: [u8; DIGEST_LEN], computed: [u8; DIGEST_LEN], len: u64 },
-    UnsignedWhole { len: u64 },
+    Whole { declared: [u8; DIGEST_LEN], computed: [u8; DIGEST_LEN], body: &'r [u8] },
+    UnsignedWhole { body: &'r [u8] },
     Unsigned,
     Chunked(ChunkRules<Announcement<'r>>),
 }
@@ -237,8 +237,10 @@ impl BodyVerifier {
     pub(crate) fn new(binding: Binding<'_>, announced: Option<u64>, chain: Option<Chain>) -> Self {
         let (mode, len) = match binding {
             Binding::Digest(declared) => (Mode::Digest { declared, hash: Sha256::new() }, 0),
-            Binding::Whole { declared, computed, len } => (Mode::Whole { declared, computed }, len),
-            Binding::UnsignedWhole { len } => (Mode::UnsignedWhole, len),
+            Binding::Whole { declared, computed, body } => {
+                (Mode::Whole { declared, computed }, body.len() as u64)
+            }
+            Binding::UnsignedWhole { body } => (Mode::UnsignedWhole, body.len() as u64),
             Binding::Unsigned => (Mode::Unsigned, 0),
             Binding::Chunked(rules) => (Mode::Chunked(Chunked::new(rules, chain)), 0),
         };
@@ -278,12 +280,19 @@ impl BodyVerifier {
         fields: Option<Covered<'_>>,
     ) -> Result<(), BodyError> {
         if let Some(fields) = fields {
+            // That there are several is said before any is read: the order in which they came says
+            // nothing.
+            let mut named = None;
             for header in fields.all() {
                 if let Some(algorithm) = ChecksumAlgorithm::of_field(header.name)
                     && fields.covers(header)
+                    && named.replace((algorithm, header)).is_some()
                 {
-                    self.checks.field(algorithm, trim(header.value))?;
+                    return Err(BodyError::ChecksumsMultiple);
                 }
+            }
+            if let Some((algorithm, header)) = named {
+                self.checks.field(algorithm, trim(header.value))?;
             }
             let is_md5 = |header: &&Header<'_>| header.name.eq_ignore_ascii_case("content-md5");
             for header in fields.all().iter().filter(is_md5) {
@@ -294,6 +303,14 @@ impl BodyVerifier {
             chunked.announced().try_for_each(|name| self.checks.trailer(name))?;
         }
         Ok(())
+    }
+
+    /// Sums a body that came before its head was verified, once all is demanded: it is not fed.
+    #[cfg(feature = "checksums")]
+    pub(crate) fn check_whole(&mut self, binding: Binding<'_>) {
+        if let Binding::Whole { body, .. } | Binding::UnsignedWhole { body } = binding {
+            self.checks.update_beside(None, body);
+        }
     }
 
     /// Whether data is covered chunk by chunk: [`Event::Covered`] will come. Otherwise only the end
@@ -463,8 +480,15 @@ impl BodyVerifier {
         self.conclude()
     }
 
-    /// As [`finish`](Self::finish), for whoever owns the machine and asks once.
+    /// As [`finish`](Self::finish), for whoever owns the machine. It gives one answer: whatever that
+    /// is, all that is asked of the machine behind it fails.
     pub(crate) fn conclude(&mut self) -> Result<VerifiedBody, BodyError> {
+        let outcome = self.decide();
+        self.failed = Some(outcome.as_ref().err().copied().unwrap_or(BodyError::Abandoned));
+        outcome
+    }
+
+    fn decide(&mut self) -> Result<VerifiedBody, BodyError> {
         let signed = self.settle()?;
         let (len, received) = match &self.mode {
             Mode::Chunked(chunked) => (chunked.decoded(), chunked.received()),
@@ -476,7 +500,7 @@ impl BodyVerifier {
     }
 
     /// Whether the signature covers what came, if that is what the head said of it.
-    fn settle(&self) -> Result<bool, BodyError> {
+    fn settle(&mut self) -> Result<bool, BodyError> {
         let len = self.len;
         if let Some(error) = self.failed {
             return Err(error);
@@ -484,8 +508,8 @@ impl BodyVerifier {
         if let Some(expected) = self.announced.filter(|expected| len != *expected) {
             return Err(BodyError::Length { expected, provided: len });
         }
-        let (declared, computed) = match &self.mode {
-            Mode::Digest { declared, hash } => (*declared, hash.clone().finish()),
+        let (declared, computed) = match &mut self.mode {
+            Mode::Digest { declared, hash } => (*declared, hash.end()),
             Mode::Whole { declared, computed } => (*declared, *computed),
             Mode::Unsigned | Mode::UnsignedWhole => return Ok(false),
             #[cfg(feature = "post-policy")]
@@ -703,13 +727,40 @@ mod tests {
         assert_eq!(body.finish().err(), Some(error));
     }
 
+    /// Whoever has the verdict cannot have another one of the same machine.
+    #[test]
+    fn a_machine_decides_once() {
+        let mut good = BodyVerifier::new(Binding::Unsigned, None, None);
+        assert_eq!(good.feed(BODY).ok().map(|fed| fed.consumed), Some(21));
+        assert_eq!(good.conclude().map(|proof| proof.len()).ok(), Some(21));
+        assert_eq!(good.conclude().err(), Some(BodyError::Abandoned));
+        assert_eq!(good.feed(b"more").err(), Some(BodyError::Abandoned));
+
+        let mut short = BodyVerifier::new(Binding::Unsigned, Some(1), None);
+        let error = BodyError::Length { expected: 1, provided: 0 };
+        assert_eq!(short.conclude().err(), Some(error));
+        assert_eq!(short.feed(b"a").err(), Some(error));
+        assert_eq!(short.conclude().err(), Some(error));
+    }
+
+    /// Checks that were made are not forgotten: a body that failed one does not pass without it.
+    #[cfg(feature = "checksums")]
+    #[test]
+    fn a_check_that_failed_stays_failed() {
+        let mut body = BodyVerifier::new(Binding::Unsigned, None, None);
+        assert_eq!(body.checks.content_md5(b"1B2M2Y8AsgTpgAmY7PhCfg=="), Ok(()));
+        assert_eq!(body.feed(BODY).ok().map(|fed| fed.consumed), Some(21));
+        assert_eq!(body.conclude().err(), Some(BodyError::ContentMd5Mismatch));
+        assert_eq!(body.conclude().err(), Some(BodyError::ContentMd5Mismatch));
+    }
+
     #[test]
     fn a_body_given_whole_takes_no_data() {
         let computed = Sha256::digest(BODY);
-        let whole = |declared| Binding::Whole { declared, computed, len: BODY.len() as u64 };
+        let whole = |declared| Binding::Whole { declared, computed, body: BODY };
         assert_eq!(run(whole(computed), None, []), Ok((BODY.len() as u64, true)));
         assert_eq!(run(whole(computed), None, [BODY]), Err(BodyError::AlreadyWhole));
-        let unsigned = Binding::UnsignedWhole { len: 21 };
+        let unsigned = Binding::UnsignedWhole { body: BODY };
         assert_eq!(run(unsigned, Some(21), []), Ok((21, false)));
         assert_eq!(run(unsigned, None, [BODY]), Err(BodyError::AlreadyWhole));
         let declared = [0; 32];

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! `frames.rs` reads frames and does no cryptography; `trailers.rs` knows which trailers may come
-//! and what of them is signed; `sign.rs` writes frames. Verifying is in `body.rs`, where all
-//! content modes meet.
+//! and what of them is signed; `sign.rs` writes frames. Verifying is in `body/chunked.rs`, beside
+//! the other content modes.
 //!
 //! Amazon S3 API Reference, "Transferring Payload in Multiple Chunks", "... Including Trailing
 //! Headers".

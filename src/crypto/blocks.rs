@@ -121,6 +121,11 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
         }
     }
 
+    /// Forgets the state, which is that of a key where nothing has been hashed behind it.
+    pub(crate) fn wipe(&mut self) {
+        wipe(&mut self.state);
+    }
+
     /// Hashes the blocks that are full. What follows is written while they are worked on.
     #[inline]
     pub(crate) fn flush(&mut self) {

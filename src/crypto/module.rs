@@ -100,6 +100,9 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
         super::room(self.blocks.as_flattened_mut(), &mut self.filled, len)
     }
 
+    /// There is no state to forget: the module wipes its own.
+    pub(crate) const fn wipe(&self) {}
+
     /// The module takes all at the end.
     #[inline(always)]
     pub(crate) const fn advance(&self) {}

@@ -536,7 +536,7 @@ impl<K: KeyProvider> VerifyLayer<K> {
 fn read<'r>(
     rules: &Verifier<'r>,
     head: &'r Head<'r>,
-    whole: Option<&[u8]>,
+    whole: Option<&'r [u8]>,
     now: Timestamp,
 ) -> Result<Claim<'r>, Error> {
     let request = head.request();

@@ -223,7 +223,7 @@ impl<'p> Verifier<'p> {
     pub fn read_whole<'r>(
         &self,
         request: &Request<'r>,
-        body: &[u8],
+        body: &'r [u8],
         now: Timestamp,
     ) -> Result<Claim<'r>, ReadError>
     where
@@ -235,7 +235,7 @@ impl<'p> Verifier<'p> {
     fn read_with<'r>(
         &self,
         request: &Request<'r>,
-        body: Option<&[u8]>,
+        body: Option<&'r [u8]>,
         now: Timestamp,
     ) -> Result<Claim<'r>, ReadError>
     where
@@ -457,7 +457,7 @@ impl<'p> Verifier<'p> {
         wire: &Wire<'r>,
         query: &Query<'_>,
         mechanism: Mechanism,
-        body: Option<&[u8]>,
+        body: Option<&'r [u8]>,
     ) -> Result<(ContentSha256, Binding<'r>), ReadError> {
         let parse = |value| ContentSha256::parse(value).ok_or(ReadError::ContentSyntax);
         let field = wire.single(Known::AmzContentSha256)?.map(parse).transpose()?;
@@ -478,18 +478,18 @@ impl<'p> Verifier<'p> {
             (None, Dialect::S3, _) => return Err(ReadError::ContentMissing),
             (None, Dialect::Standard, _) => None,
         };
-        let computed = body.map(|body| (crate::crypto::Sha256::digest(body), body.len() as u64));
+        let computed = body.map(|body| (crate::crypto::Sha256::digest(body), body));
         match (declared, computed) {
             (None, None) => Err(ReadError::ContentUnknown),
-            (None, Some((digest, len))) => {
-                let binding = Binding::Whole { declared: digest, computed: digest, len };
+            (None, Some((digest, body))) => {
+                let binding = Binding::Whole { declared: digest, computed: digest, body };
                 Ok((ContentSha256::Digest(digest), binding))
             }
             (Some(content @ ContentSha256::Digest(declared)), None) => {
                 Ok((content, Binding::Digest(declared)))
             }
-            (Some(content @ ContentSha256::Digest(declared)), Some((computed, len))) => {
-                Ok((content, Binding::Whole { declared, computed, len }))
+            (Some(content @ ContentSha256::Digest(declared)), Some((computed, body))) => {
+                Ok((content, Binding::Whole { declared, computed, body }))
             }
             (Some(content @ ContentSha256::UnsignedPayload), body) => {
                 if self.unsigned_payload == UnsignedPayload::Refuse {
@@ -502,7 +502,7 @@ impl<'p> Verifier<'p> {
                 }
                 Ok((
                     content,
-                    body.map_or(Binding::Unsigned, |(_, len)| Binding::UnsignedWhole { len }),
+                    body.map_or(Binding::Unsigned, |(_, body)| Binding::UnsignedWhole { body }),
                 ))
             }
             (Some(content), body) => {

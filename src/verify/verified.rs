@@ -161,6 +161,7 @@ impl<'r> Verified<'r> {
         let fields = (!completes).then_some(self.claim.fields);
         let mut body = self.body();
         body.demand_checksums(fields)?;
+        body.check_whole(self.claim.binding);
         Ok(body)
     }
 

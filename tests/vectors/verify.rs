@@ -254,7 +254,7 @@ fn reference_signature(secret: &str, claim: &Claim<'_>) -> String {
 pub(crate) fn read<'r>(
     rules: &Verifier<'r>,
     request: &Request<'r>,
-    body: &[u8],
+    body: &'r [u8],
     at: countersign::Timestamp,
 ) -> Result<Claim<'r>, ReadError> {
     match rules.dialect() {

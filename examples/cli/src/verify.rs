@@ -101,10 +101,10 @@ impl Rules<'_> {
         let headers = head.headers().map_err(Failure::Malformed)?;
         let request = head.request(&headers).map_err(Failure::Malformed)?;
         // Only S3's requests always say what their body is.
+        let mut whole = Vec::new();
         let claim = match self.verifier.dialect() {
             Dialect::S3 => self.verifier.read(&request, self.now),
             Dialect::Standard => {
-                let mut whole = Vec::new();
                 body.read_to_end(&mut whole)?;
                 self.verifier.read_whole(&request, &whole, self.now)
             }

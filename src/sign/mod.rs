@@ -17,8 +17,8 @@ use core::time::Duration;
 
 use crate::bytes;
 use crate::canonical::{
-    Additions, Authentication, Begun, CredentialText, Dialect, Fields, Kept, Order, Parts, Path,
-    PlusSign, Query, Token, is_plain,
+    Added, Additions, Authentication, Begun, CredentialText, Dialect, Fields, Kept, Order, Parts,
+    Path, PlusSign, Query, Token, is_plain,
 };
 use crate::chunked::{ChunkSigner, Framing};
 use crate::content::ContentSha256;
@@ -479,8 +479,8 @@ impl<'a> Signer<'a> {
         if signed || query.is_version_2() {
             return Err(SignError::ReservedParameter);
         }
-        let (query, wire) = (&query, &wire);
-        sign(&Reading { request, path, query, wire, authority: target.authority, len, limits })
+        let (query, wire, authority) = (&query, &wire, target.authority);
+        sign(&Reading { request, path, query, wire, authority, len, limits })
     }
 
     /// The token as it is sent: signed, or added after signing.
@@ -526,6 +526,19 @@ impl<'r> Reading<'_, 'r> {
     #[inline(always)]
     fn check_with_target(&self, len: usize) -> Result<(), RequestError> {
         self.limits.check(self.wire.headers.len(), self.len - self.request.target.len() + len)
+    }
+
+    /// Whether the limits are further away than whatever may be added, so that it need not be written
+    /// to be measured: the names of the fields once more, the token, at most thrice as long where it is
+    /// escaped, and of all else (the parts of the credential, names of trailers, names and separators)
+    /// less than 2 KiB.
+    #[inline(always)]
+    fn has_ample_room(&self, token: Option<SessionToken<'_>>) -> bool {
+        /// With the one that holds the signature.
+        const ADDED: usize = Added::COUNT + 1;
+        let token_len = token.map_or(0, |token| token.as_str().len()).saturating_mul(3);
+        let len = token_len.saturating_add(2 * self.len + 2048);
+        len <= self.limits.head_len && self.limits.headers - self.wire.headers.len() >= ADDED
     }
 
     /// Refuses one that does so by so many parameters more.

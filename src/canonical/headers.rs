@@ -240,6 +240,10 @@ impl<'a> Fields<'a> {
         must_sign: impl Fn(&str) -> bool,
         order: &'a mut Order,
     ) -> Result<Self, CoverageError> {
+        // More names than fields have none of their own; so the work that follows has a bound.
+        if signed.names().nth(wire.headers.len()).is_some() {
+            return Err(CoverageError::Missing);
+        }
         order.sort(wire.headers, host, |_| true, None);
         order.keep(wire.headers, signed, must_sign)?;
         let Wire { headers: wire, canonical, .. } = *wire;
@@ -407,13 +411,14 @@ impl Order {
     ) -> Result<(), CoverageError> {
         let mut left_out = Ok(());
         let mut kept = 0;
-        let mut list = Some(signed.list.as_bytes());
+        let mut listed = names(signed.list.as_bytes());
+        let mut next = listed.next();
         let mut before = None;
         for nth in 0..self.indices.as_slice().len() {
             let Some(index) = self.indices.as_slice().get(nth).copied() else { break };
             let name = name_of(wire, index);
-            if let Some(behind) = list.and_then(|list| behind_name(list, name)) {
-                list = behind;
+            if next.is_some_and(|next| bytes::lowers_to(name.as_bytes(), next)) {
+                next = listed.next();
             } else if !self.is_repetition(before, name) {
                 if must_sign(name) {
                     left_out = Err(CoverageError::Unsigned);
@@ -428,7 +433,7 @@ impl Order {
             before = Some(name);
         }
         // A name that is passed over is not met again.
-        if list.is_some() {
+        if next.is_some() {
             return Err(CoverageError::Missing);
         }
         left_out?;
@@ -766,20 +771,6 @@ fn names(list: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     })
 }
 
-/// What follows the first name of a list and its separator, if that name is `name`.
-#[inline(always)]
-fn behind_name<'a>(list: &'a [u8], name: &str) -> Option<Option<&'a [u8]>> {
-    let (first, behind) = list.split_at_checked(name.len())?;
-    if !bytes::lowers_to(name.as_bytes(), first) {
-        return None;
-    }
-    match behind {
-        [] => Some(None),
-        [b';', behind @ ..] | [b'%', b'3', b'B' | b'b', behind @ ..] => Some(Some(behind)),
-        _ => None,
-    }
-}
-
 /// The first name of a list, maybe with escapes, and the rest.
 fn split_escaped(list: &[u8]) -> (&[u8], Option<&[u8]>) {
     let separator = bytes::position(list, |lanes| lanes.is(b';') | lanes.is(b'%'));
@@ -796,7 +787,7 @@ fn split_escaped(list: &[u8]) -> (&[u8], Option<&[u8]>) {
 mod tests {
     extern crate std;
 
-    use super::{CoverageError, Fields, Host, Order, SignedHeaders};
+    use super::{CoverageError, Covered, Fields, Host, Order, SignedHeaders};
     use crate::request::{Header, RequestError, Wire};
     use std::string::String;
     use std::vec::Vec;
@@ -903,14 +894,38 @@ mod tests {
         assert_eq!(select("x-amz-a"), Err(CoverageError::Unsigned));
         assert_eq!(select("host;range;x-amz-a"), Err(CoverageError::Missing));
         assert_eq!(select("host;x-amz-a;z"), Err(CoverageError::Missing));
+        assert_eq!(select("host;x-amz-a;y;z"), Err(CoverageError::Missing));
+        assert_eq!(select("a;b;host;x-amz-a;y;z"), Err(CoverageError::Missing));
+    }
+
+    /// A separator is one, escaped or not: no field is called as two names with one between them.
+    #[test]
+    fn an_escaped_separator_is_in_no_name() {
+        let headers = [
+            Header { name: "host", value: b"h" },
+            Header { name: "if-match%3Brange", value: b"v" },
+            Header { name: "range", value: b"r" },
+        ];
+        let wire = Wire::new(&headers);
+        for list in ["host%3bif-match%3brange", "host;if-match%3Brange", "host%3Bif-match;range"] {
+            let signed = SignedHeaders::parse(list).expect("a list");
+            let mut order = Order::EMPTY;
+            let fields = Fields::select(&wire, Host::Field, signed, |_| false, &mut order);
+            assert_eq!(fields.err(), Some(CoverageError::Missing), "{list}");
+        }
+        let covered = Covered::new(&headers, b"host%3brange", Host::Field);
+        let names: Vec<_> = covered.iter().map(|header| header.name).collect();
+        assert_eq!(names, ["host", "range"]);
+        assert_eq!(covered.fields("if-match%3brange").count(), 0);
     }
 
     /// What is recognized by the fields that came is what the list says: every list of up to three
     /// names against every request of up to four fields.
     #[test]
     fn lists_of_fields_that_came() {
-        let fields = ["host", "Host", "A", "a-b", "x-amz-a", "Authorization", "a_b", ":authority"];
-        let listed = ["", "host", "Host", "a", "a-b", "x-amz-a", "authorization", "a_b", "z"];
+        let fields =
+            ["host", "Host", "A", "a-b", "x-amz-a", "Authorization", "a_b", ":authority", "a%3bb"];
+        let listed = ["", "host", "Host", "a", "a-b", "x-amz-a", "authorization", "a_b", "a%3bb"];
         let must_sign = |name: &str| name.starts_with("x-amz-") || name.contains('_');
         let mut lists = Vec::new();
         for first in listed {
@@ -926,6 +941,23 @@ mod tests {
             fields.put_listed(&mut listed);
             assert_eq!(text.0, listed.0);
             text.0
+        };
+        // What an application is told is covered, written as the lines that were signed.
+        let seen_lines = |seen: &Covered<'_>| {
+            let mut lines = Vec::new();
+            let mut before = None;
+            for name in seen.iter().map(|header| super::canonical_name(header.name)) {
+                let name = name.to_ascii_lowercase();
+                if before.replace(name.clone()).is_some_and(|before| before == name) {
+                    continue;
+                }
+                let values: Vec<_> = seen.fields(&name).map(|header| header.value).collect();
+                lines.extend_from_slice(name.as_bytes());
+                lines.push(b':');
+                lines.extend_from_slice(&values.join(&b','));
+                lines.push(b'\n');
+            }
+            lines
         };
         let (mut recognized, mut covered) = (0, 0);
         for nth in 0..fields.len().pow(4) {
@@ -943,7 +975,9 @@ mod tests {
                     .map(|signed| Fields::select(&wire, host, signed, must_sign, &mut order));
                 if let Some(Ok(fields)) = &fields {
                     covered += 1;
-                    written(fields);
+                    let lines = written(fields);
+                    let seen = Covered::new(&headers, list.as_bytes(), host);
+                    assert_eq!(seen_lines(&seen), lines, "{list}: {headers:?}");
                 }
                 let usual = Fields::listed(&wire, list.as_bytes(), must_sign, &mut usual_order);
                 let Some(usual) = usual else { continue };

@@ -17,7 +17,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri, uri};
@@ -75,7 +75,9 @@ pub enum SignBody {
     Chunked {
         /// One of `StreamingSigned`, `StreamingSignedTrailer` and `StreamingUnsignedTrailer`.
         content: ContentSha256,
-        /// Bytes of a chunk; S3 wants 8,192 at least.
+        /// Bytes of a chunk; S3 wants 8,192 at least. Whoever verifies signed chunks holds each until
+        /// its signature is checked, and has a limit for that: 16 MiB unless a
+        /// [`VerifyLayer`](super::VerifyLayer::max_held) is told otherwise.
         chunk_len: usize,
         /// What stands behind the data.
         trailers: SignTrailers,
@@ -96,8 +98,8 @@ pub enum SignTrailers {
 
 /// Signs requests before a service sends them.
 ///
-/// `host` is added where it is missing, and `content-length` is set where framing changes it. The
-/// target has to be absolute, or `host` be there.
+/// `host` is added where it is missing, and `content-length` is set (and takes the place of
+/// `transfer-encoding`) where framing changes it. The target has to be absolute, or `host` be there.
 ///
 /// ```
 /// use countersign::ContentSha256;
@@ -295,6 +297,7 @@ impl<C: CredentialProvider> SignLayer<C> {
                 let len = framing.encoded_len(*chunk_len as u64, &trailing.lengths());
                 let len = len.ok_or(SignServiceError::Framing)?;
                 parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(len));
+                parts.headers.remove(TRANSFER_ENCODING);
                 let chunks = self.stream(parts, &scope, &issued, &framing, now)?;
                 let body = SignedBody::new(chunks, &framing, *chunk_len, trailing, body);
                 Ok(SigningBody(Kind::Chunked(body.ok_or(SignServiceError::Framing)?)))
@@ -363,7 +366,16 @@ fn at_origin<T, E, B>(
 ) -> Result<T, SignServiceError<E, B>> {
     let mut target = uri::Parts::default();
     let path = parts.uri.path_and_query().cloned();
-    target.path_and_query = Some(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    let path = match path {
+        // A client writes the slash that is left out here.
+        Some(path) if path.as_str().starts_with('?') => {
+            let path = PathAndQuery::try_from(std::format!("/{}", path.as_str()));
+            path.map_err(|error| SignServiceError::Http(error.into()))?
+        }
+        Some(path) => path,
+        None => PathAndQuery::from_static("/"),
+    };
+    target.path_and_query = Some(path);
     let target = Uri::from_parts(target).map_err(|error| SignServiceError::Http(error.into()))?;
     let absolute = core::mem::replace(&mut parts.uri, target);
     let result = with(parts);
@@ -377,7 +389,8 @@ fn append(parts: &mut Parts, added: Vec<(HeaderName, HeaderValue)>) {
     }
 }
 
-/// HTTP clients add `host` when they send; it has to be signed before.
+/// HTTP clients add `host` when they send; it has to be signed before. What they write of it into the
+/// target, over HTTP/2 or to a proxy, is the same.
 fn add_host(parts: &mut Parts) -> Result<(), http::Error> {
     if parts.headers.contains_key(HOST) {
         return Ok(());
@@ -393,7 +406,13 @@ fn add_host(parts: &mut Parts) -> Result<(), http::Error> {
         None => authority.host().to_owned(),
         Some(port) => std::format!("{}:{port}", authority.host()),
     };
-    parts.headers.insert(HOST, HeaderValue::try_from(host)?);
+    let field = HeaderValue::try_from(&*host)?;
+    if authority.as_str() != host {
+        let mut target = parts.uri.clone().into_parts();
+        target.authority = Some(host.parse()?);
+        parts.uri = Uri::from_parts(target)?;
+    }
+    parts.headers.insert(HOST, field);
     Ok(())
 }
 

@@ -25,7 +25,6 @@ use tower_service::Service;
 use super::pairs::Pairs;
 use super::{BoxError, KeyScope};
 use crate::body::{BodyError, BodyVerifier};
-use crate::canonical::Dialect;
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, SessionToken};
 use crate::error::{Error, Family, Hint};
@@ -33,7 +32,7 @@ use crate::http::{Head, Hold, VerifiedBody};
 use crate::request::Request;
 use crate::signature::SigningKey;
 use crate::time::Timestamp;
-use crate::verify::{Claim, Mechanism, ReadError, Verified, Verifier, VerifyError};
+use crate::verify::{Mechanism, ReadError, Verified, Verifier, VerifyError};
 
 /// What a key is looked up by.
 #[derive(Clone, Debug)]
@@ -290,6 +289,7 @@ pub struct VerifyLayer<K> {
     ids: Option<Arc<Ids>>,
     clock: fn() -> Timestamp,
     hold: Hold,
+    max_held: Option<usize>,
     max_whole: usize,
 }
 
@@ -310,6 +310,7 @@ impl<K> VerifyLayer<K> {
             ids: None,
             clock: Timestamp::now,
             hold: Hold::default(),
+            max_held: None,
             max_whole: 1024 * 1024,
         }
     }
@@ -345,8 +346,17 @@ impl<K> VerifyLayer<K> {
         self
     }
 
+    /// Sets how much of a body may be held until it is verified, as
+    /// [`VerifiedBody::max_held`](crate::http::VerifiedBody::max_held) does.
+    #[must_use]
+    pub fn max_held(mut self, len: usize) -> Self {
+        self.max_held = Some(len);
+        self
+    }
+
     /// Sets how long a body may be, in bytes, that has to be held before its head can be verified:
-    /// outside S3, where its digest is signed and not sent. Default 1 MiB.
+    /// outside S3, where its digest is signed and not sent. Default 1 MiB. The head is read first, so
+    /// nothing is held of a request that can be refused without a key.
     #[must_use]
     pub fn max_whole(mut self, len: usize) -> Self {
         self.max_whole = len;
@@ -415,18 +425,14 @@ where
             let now = (layer.clock)();
             let rules = layer.verifier();
             let answers = layer.answers(&rules, &parts);
-            let outcome = match layer.whole(&rules, &mut body).await {
-                Ok(whole) => {
-                    let admitted =
-                        layer.admit(&rules, &parts, whole.as_deref(), now, &answers).await;
-                    admitted.map(|(head, machine)| (head, machine, whole))
-                }
-                Err(refusal) => Err(refusal),
-            };
-            match outcome {
+            match layer.admit(&rules, &parts, &mut body, now, &answers).await {
                 Ok((head, machine, whole)) => {
                     parts.extensions.insert(head);
                     let body = VerifiedBody::received(machine, whole, body).hold(layer.hold);
+                    let body = match layer.max_held {
+                        None => body,
+                        Some(len) => body.max_held(len),
+                    };
                     inner.call(http::Request::from_parts(parts, body)).await
                 }
                 Err(Refusal::Refused(error, body)) => Ok(answers.refusal(error, body)),
@@ -460,18 +466,18 @@ impl<K: KeyProvider> VerifyLayer<K> {
         }
     }
 
-    /// The body, where the head cannot be verified without it.
-    async fn whole<B>(&self, rules: &Verifier<'_>, body: &mut B) -> Result<Option<Bytes>, Refusal>
+    /// All of the body, which the head cannot be verified without.
+    async fn whole<B>(&self, body: &mut B) -> Result<Bytes, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        if rules.dialect() == Dialect::S3 {
-            return Ok(None);
+        if body.size_hint().lower() > self.max_whole as u64 {
+            return Err(Refusal::Unanswerable(413));
         }
         let mut whole = BytesMut::new();
         loop {
             match core::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
-                None => return Ok(Some(whole.freeze())),
+                None => return Ok(whole.freeze()),
                 Some(Err(_)) => {
                     let error = Error::Body(BodyError::Truncated);
                     return Err(Refusal::Refused(error, String::new()));
@@ -487,25 +493,38 @@ impl<K: KeyProvider> VerifyLayer<K> {
         }
     }
 
-    async fn admit(
+    /// Verifies the head; gives the machine for the body, and the body if that had to be held.
+    async fn admit<B>(
         &self,
         rules: &Verifier<'_>,
         parts: &Parts,
-        whole: Option<&[u8]>,
+        body: &mut B,
         now: Timestamp,
         answers: &Answers,
-    ) -> Result<(VerifiedHead, Box<BodyVerifier>), Refusal> {
+    ) -> Result<(VerifiedHead, Box<BodyVerifier>, Option<Bytes>), Refusal>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         let head = Head::new(parts);
+        let read = rules.read(&head.request(), now);
+        let whole = match read {
+            Err(ReadError::ContentUnknown) => Some(self.whole(body).await?),
+            _ => None,
+        };
+        let read = match &whole {
+            None => read,
+            Some(body) => rules.read_whole(&head.request(), body, now),
+        };
         let refuse = |error: Error| {
             let request = head.request();
             let hint = error.hint(answers.family);
-            let hint = match whole {
+            let hint = match &whole {
                 None => hint.about(rules, &request, now),
                 Some(body) => hint.about_whole(rules, &request, body, now),
             };
             Refusal::Refused(error, answers.body(&hint))
         };
-        let claim = read(rules, &head, whole, now).map_err(&refuse)?;
+        let claim = read.map_err(|error| refuse(error.into()))?;
         let wanted = Wanted {
             claimed_access_key_id: claim.claimed_access_key_id(),
             scope: KeyScope::new(
@@ -528,21 +547,7 @@ impl<K: KeyProvider> VerifyLayer<K> {
         let verified = verified.map_err(|error| refuse(error.into()))?;
         let view = VerifiedHead::of(&verified, &head.request(), answers.clone());
         let machine = verified.into_checked_body().map_err(|error| refuse(error.into()))?;
-        Ok((view, Box::new(machine)))
-    }
-}
-
-/// The claim of a head.
-fn read<'r>(
-    rules: &Verifier<'r>,
-    head: &'r Head<'r>,
-    whole: Option<&'r [u8]>,
-    now: Timestamp,
-) -> Result<Claim<'r>, Error> {
-    let request = head.request();
-    match whole {
-        None => Ok(rules.read(&request, now)?),
-        Some(body) => Ok(rules.read_whole(&request, body, now)?),
+        Ok((view, Box::new(machine), whole))
     }
 }
 

@@ -76,6 +76,27 @@ pub enum SessionTokenRule {
     AfterSigning,
 }
 
+/// Which field, or parameter of a presigned URL, carries the session token.
+///
+/// ```
+/// use countersign::{CredentialScope, Credentials, SessionTokenField, SignError, Signer};
+///
+/// /// What asks S3 Express for a session is signed for it, with a role's credentials.
+/// fn asks_for_a_session<'a>(
+///     role: &Credentials<'a>,
+///     scope: CredentialScope<'a>,
+/// ) -> Result<Signer<'a>, SignError> {
+///     Ok(Signer::new(role, scope)?.session_token_field(SessionTokenField::Security))
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionTokenField {
+    /// `x-amz-security-token`: all temporary credentials of IAM.
+    Security,
+    /// `x-amz-s3session-token`: session credentials of S3 Express, which `CreateSession` issues.
+    S3Session,
+}
+
 /// What a signer needs to know of itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Credentials<'a> {
@@ -205,6 +226,20 @@ impl<'a> SessionToken<'a> {
             hash.update(&[byte]);
         }
         crypto::constant_time_eq(&hash.finish(), &crypto::Sha256::digest(self.0.as_bytes()))
+    }
+}
+
+impl SessionTokenField {
+    pub(crate) fn of_service(service: &str) -> Self {
+        if service == "s3express" { Self::S3Session } else { Self::Security }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn field(self) -> &'static str {
+        match self {
+            Self::Security => "x-amz-security-token",
+            Self::S3Session => "x-amz-s3session-token",
+        }
     }
 }
 

@@ -51,7 +51,7 @@ pub use chunked::{ChunkEnd, ChunkError, ChunkHead, ChunkHeads, ChunkSigner, Fram
 pub use content::ContentSha256;
 pub use credential::{
     AccessKeyId, CredentialError, CredentialScope, Credentials, SecretKey, SessionToken,
-    SessionTokenRule,
+    SessionTokenField, SessionTokenRule,
 };
 pub use error::{Error, Family, Hint};
 #[cfg(feature = "post-policy")]

@@ -85,6 +85,14 @@ pub enum RequestError {
     HostConflict,
 }
 
+/// Why `Content-Length` says nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LengthError {
+    Request(RequestError),
+    /// It is no number, or stands beside another way to say how long the body is.
+    Syntax,
+}
+
 impl Limits {
     /// The most header fields that can be allowed: indices of fields are kept on the stack.
     pub const MAX_HEADERS: usize = 128;
@@ -288,6 +296,19 @@ impl<'a> Wire<'a> {
         self.repeated & 1 << known as usize != 0
     }
 
+    /// The length that the head announces. Two lengths, or a length beside `Transfer-Encoding`, are
+    /// how requests are smuggled (RFC 9112 section 6.3).
+    #[inline]
+    pub(crate) fn content_length(&self) -> Result<Option<u64>, LengthError> {
+        let value = self.single(Known::ContentLength).map_err(LengthError::Request)?;
+        let Some(value) = value else { return Ok(None) };
+        let length = number(value);
+        if length.is_none() || self.first(Known::TransferEncoding).is_some() {
+            return Err(LengthError::Syntax);
+        }
+        Ok(length)
+    }
+
     /// Whether a list of `Content-Encoding` names `aws-chunked`.
     #[inline]
     pub(crate) fn is_aws_chunked(&self) -> bool {
@@ -444,6 +465,15 @@ pub(crate) const fn is_token(byte: u8) -> bool {
 /// A blank that may stand around a field value: SP or HT.
 pub(crate) const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
+}
+
+/// A number in decimal digits; `None` also if it is beyond 64 bits.
+pub(crate) fn number(value: &[u8]) -> Option<u64> {
+    let add = |number: u64, byte: &u8| match byte.wrapping_sub(b'0') {
+        digit @ 0..10 => number.checked_mul(10)?.checked_add(u64::from(digit)),
+        _ => None,
+    };
+    value.iter().try_fold(0, add).filter(|_| !value.is_empty())
 }
 
 /// The value without the blanks and line folds around it.

@@ -1,10 +1,11 @@
-//! What a signer gives out, a verifier with the same limits reads; what none would read is not signed.
+//! What a signer gives out, a verifier with the same limits reads; what none would take is not signed.
 
 use std::time::Duration;
 
 use countersign::{
-    AccessKeyId, ContentSha256, CredentialScope, Credentials, Framing, Header, Limits, ReadError,
-    Request, SecretKey, SessionToken, SessionTokenRule, SignError, Signer, Timestamp, Verifier,
+    AccessKeyId, ChunkError, ContentSha256, CredentialScope, Credentials, Framing, Header, Limits,
+    ReadError, Request, RequestError, SecretKey, SessionToken, SessionTokenRule, SignError, Signer,
+    Timestamp, Verifier,
 };
 
 const LIFE: Duration = Duration::from_secs(60);
@@ -165,5 +166,155 @@ fn frames_are_signed_as_a_stream_alone() {
         }
         // A digest is that of the bytes that are sent, frames or not.
         assert!(signer.sign(&request, ContentSha256::of(b"0\r\n\r\n"), now()).is_ok());
+    }
+}
+
+/// How long a body is has one answer: what is no number, or stands twice or beside a transfer coding, is
+/// not signed, as it would not be read: requests are smuggled so (RFC 9112 section 6.3).
+#[test]
+fn a_length_that_is_not_clear_is_not_signed() {
+    let signer = signer(Limits::DEFAULT, None);
+    let length = |value| Header { name: "Content-Length", value };
+    let coding = Header { name: "Transfer-Encoding", value: b"chunked" };
+    let host = Header { name: "Host", value: b"h" };
+    let repeated = SignError::Request(RequestError::HeaderRepeated);
+    let unclear = SignError::ContentLengthSyntax;
+    for (fields, error) in [
+        (vec![length(b"abc")], unclear),
+        (vec![length(b"")], unclear),
+        (vec![length(b"+5")], unclear),
+        (vec![length(b"5, 5")], unclear),
+        (vec![length(b"18446744073709551616")], unclear),
+        (vec![length(b"70000"), coding], unclear),
+        (vec![coding, length(b"70000")], unclear),
+        (vec![length(b"70000"), length(b"70000")], repeated),
+    ] {
+        let headers: Vec<_> = [host].into_iter().chain(fields).collect();
+        let request = Request { method: "PUT", target: "/a", headers: &headers };
+        for way in WAYS {
+            assert_eq!(sign(way, &signer, &request), Err(error), "{way:?}, {headers:?}");
+        }
+    }
+    let headers = [host, coding];
+    let request = Request { method: "PUT", target: "/a", headers: &headers };
+    for way in WAYS {
+        let sent = sign(way, &signer, &request).expect("no length is a length that is not known");
+        assert_eq!(read(&sent, Limits::DEFAULT, None), Ok(()), "{way:?}");
+    }
+}
+
+/// A body has the length that the head announces (V56, V57): with the digest of none it has no bytes, and in frames
+/// more than without them.
+#[test]
+fn a_length_that_the_content_cannot_have_is_not_signed() {
+    let signer = signer(Limits::DEFAULT, None);
+    let of = |len: &'static str| {
+        [
+            Header { name: "Host", value: b"h" },
+            Header { name: "Content-Length", value: len.as_bytes() },
+        ]
+    };
+    let conflict = Some(SignError::ContentConflict);
+    for (len, refused) in [("0", None), ("1", conflict), ("00", None), ("01", conflict)] {
+        let headers = of(len);
+        let request = Request { method: "PUT", target: "/a", headers: &headers };
+        assert_eq!(signer.sign(&request, ContentSha256::EMPTY, now()).err(), refused, "{len}");
+        let content = ContentSha256::of(b"1");
+        assert_eq!(signer.sign(&request, content, now()).err(), None, "{len}");
+    }
+    for (len, refused) in
+        [("0", conflict), ("69999", conflict), ("70000", conflict), ("70001", None)]
+    {
+        let headers = of(len);
+        let request = Request { method: "PUT", target: "/a", headers: &headers };
+        assert_eq!(sign(Way::SignStream, &signer, &request).err(), refused, "{len}");
+    }
+}
+
+/// The names of trailers are the value of a field, which has a place on one line and in the head's length.
+#[test]
+fn names_of_trailers_are_the_value_of_a_field() {
+    let signer = signer(Limits::DEFAULT, None);
+    let headers = [Header { name: "Host", value: b"h" }];
+    let request = Request { method: "PUT", target: "/a", headers: &headers };
+    let outcome = |trailers: &str| {
+        let content = ContentSha256::StreamingSignedTrailer;
+        let framing = Framing { content, decoded_len: 1, trailers };
+        signer.sign_stream(&request, &framing, now()).map(|(signed, _)| {
+            let mut fields = vec![("Host".to_owned(), b"h".to_vec())];
+            fields.extend(signed.headers().map(|(name, value)| (name.to_owned(), value.to_vec())));
+            read(&("/a".to_owned(), fields), Limits::DEFAULT, None)
+        })
+    };
+    let name = "x-amz-checksum-crc32";
+    for good in
+        [name.to_owned(), format!(" {name}\t"), format!("{name},,"), format!("{name} , {name}c")]
+    {
+        assert_eq!(outcome(&good), Ok(Ok(())), "{good:?}");
+    }
+    for bad in [
+        format!("{name}\n"),
+        format!("{name}\r\n"),
+        format!("\r\n{name}"),
+        format!("{name}\r\n ,x-amz-checksum-crc32c"),
+        format!("{name}\0"),
+    ] {
+        assert_eq!(outcome(&bad), Err(SignError::Trailers), "{bad:?}");
+    }
+    // A value is written as it is counted.
+    let content = ContentSha256::StreamingUnsignedTrailer;
+    let framing = Framing { content, decoded_len: 0, trailers: name };
+    for (value, end) in [("AAAAAA==", None), (" AAAAAA==", Some(())), ("AAAAAA==\t", Some(()))] {
+        let (_, chunks) = signer.sign_stream(&request, &framing, now()).expect("a stream");
+        match chunks.finish(&[(name, value)]) {
+            Ok(written) => {
+                let len = framing.encoded_len(1, &[value.len()]);
+                assert_eq!(Some(written.as_bytes().len() as u64), len);
+                assert_eq!(end, None, "{value:?}");
+            }
+            Err(error) => assert_eq!((error, end), (ChunkError::Trailers, Some(())), "{value:?}"),
+        }
+    }
+    for long in [format!("{name}{}", ",".repeat(40_000)), format!("{name}{}", " ".repeat(40_000))] {
+        let error = SignError::Request(RequestError::HeadTooLong);
+        assert_eq!(outcome(&long), Err(error), "{} bytes", long.len());
+    }
+}
+
+/// S3 Express issues its sessions to credentials of IAM, whose token has the field that it has everywhere.
+#[test]
+fn the_field_of_a_token_is_that_of_its_issuer() {
+    use countersign::{SessionTokenField, SigningKey};
+
+    let secret_key = SecretKey::new("secret").expect("a secret");
+    let token = SessionToken::new("token/+=").expect("a token");
+    let credentials = Credentials {
+        access_key_id: AccessKeyId::new("AKIAIOSFODNN7EXAMPLE").expect("a name"),
+        secret_key,
+        session_token: Some(token),
+    };
+    let scope = CredentialScope { date: now().date(), region: "us-east-1", service: "s3express" };
+    let default = Signer::new(&credentials, scope).expect("a scope");
+    let iam = default.clone().session_token_field(SessionTokenField::Security);
+    let headers = [Header { name: "Host", value: b"h" }];
+    let request = Request { method: "GET", target: "/?session", headers: &headers };
+    for way in WAYS {
+        for (signer, name, parameter) in [
+            (&default, "x-amz-s3session-token", "X-Amz-S3session-Token="),
+            (&iam, "x-amz-security-token", "X-Amz-Security-Token="),
+        ] {
+            let (target, fields) = sign(way, signer, &request).expect("signed");
+            let in_field = fields.iter().any(|(field, _)| field == name);
+            assert!(in_field != target.contains(parameter), "{way:?}, {name}: {target}");
+            let headers: Vec<_> = fields
+                .iter()
+                .map(|(name, value)| Header { name, value: value.as_slice() })
+                .collect();
+            let request = Request { method: "GET", target: &target, headers: &headers };
+            let rules = Verifier::service("s3express", "us-east-1");
+            let claim = rules.read(&request, now()).expect("a claim");
+            let key = SigningKey::derive(&secret_key, &claim.scope());
+            assert!(claim.verify_session(&key, token).is_ok(), "{way:?}, {name}");
+        }
     }
 }

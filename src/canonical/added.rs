@@ -3,9 +3,9 @@
 //! Each value is made once, for it is written twice.
 
 use super::Sink;
-use super::query::Token;
 use crate::bounded::Bounded;
 use crate::content::{ContentSha256, Text};
+use crate::credential::SessionTokenField;
 use crate::time::Timestamp;
 
 /// What a signer adds.
@@ -88,8 +88,8 @@ impl Added {
             Self::Trailer => "x-amz-trailer",
             Self::Date => "x-amz-date",
             Self::ContentSha256 => "x-amz-content-sha256",
-            Self::SecurityToken => Token::Security.field(),
-            Self::S3SessionToken => Token::S3Session.field(),
+            Self::SecurityToken => SessionTokenField::Security.field(),
+            Self::S3SessionToken => SessionTokenField::S3Session.field(),
         }
     }
 }
@@ -117,10 +117,10 @@ impl<'a> Additions<'a> {
 
     /// A token that is signed.
     #[inline(always)]
-    pub(crate) const fn with_token(mut self, token: Token, text: &'a str) -> Self {
+    pub(crate) const fn with_token(mut self, token: SessionTokenField, text: &'a str) -> Self {
         let added = match token {
-            Token::Security => Added::SecurityToken,
-            Token::S3Session => Added::S3SessionToken,
+            SessionTokenField::Security => Added::SecurityToken,
+            SessionTokenField::S3Session => Added::S3SessionToken,
         };
         self.which |= 1 << added as u8;
         self.token = text;
@@ -140,6 +140,11 @@ impl<'a> Additions<'a> {
         put_decimal(decoded_len, &mut digits);
         self.trailers = trailers;
         self
+    }
+
+    /// Names of the trailers of a body in frames.
+    pub(crate) const fn trailers(&self) -> &'a str {
+        self.trailers
     }
 
     pub(crate) const fn timestamp(&self) -> Timestamp {

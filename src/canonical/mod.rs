@@ -35,8 +35,8 @@ pub(crate) use headers::{
     CoverageError, Covered, Fields, Host, Order, Separator, SignedHeaders, canonical_name,
 };
 pub(crate) use query::{
-    Authentication, AuthenticationName, KeptQuery, Parameter, Query, Spelling, Token,
-    put_signature, put_token,
+    Authentication, AuthenticationName, KeptQuery, Parameter, Query, Spelling, put_signature,
+    put_token,
 };
 pub(crate) use uri::Path;
 

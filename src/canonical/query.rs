@@ -17,7 +17,7 @@ use super::uri::show_decoded;
 use super::{ALGORITHM, Shown, Sink};
 use crate::bounded::Bounded;
 use crate::bytes;
-use crate::credential::{AccessKeyId, CredentialScope};
+use crate::credential::{AccessKeyId, CredentialScope, SessionTokenField};
 use crate::request::{Limits, RequestError};
 use crate::signature::Signature;
 use crate::time::Timestamp;
@@ -965,28 +965,7 @@ pub(crate) enum Spelling {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Repeated;
 
-/// Which pair of field and parameter carries the session token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Token {
-    /// `x-amz-security-token`, everywhere but for S3 Express.
-    Security,
-    /// `x-amz-s3session-token`, for S3 Express's session credentials.
-    S3Session,
-}
-
-impl Token {
-    pub(crate) fn of_service(service: &str) -> Self {
-        if service == "s3express" { Self::S3Session } else { Self::Security }
-    }
-
-    #[inline(always)]
-    pub(crate) const fn field(self) -> &'static str {
-        match self {
-            Self::Security => "x-amz-security-token",
-            Self::S3Session => "x-amz-s3session-token",
-        }
-    }
-
+impl SessionTokenField {
     pub(crate) const fn parameter(self) -> AuthenticationName {
         match self {
             Self::Security => AuthenticationName::SecurityToken,
@@ -1005,7 +984,7 @@ pub(crate) struct Authentication<'a> {
     pub(crate) timestamp: Timestamp,
     pub(crate) expires: u32,
     /// The token, if it is signed.
-    pub(crate) token: Option<(Token, &'a str)>,
+    pub(crate) token: Option<(SessionTokenField, &'a str)>,
     /// All of it, if it has been written into a URL.
     pub(crate) written: Option<&'a [u8]>,
 }
@@ -1100,7 +1079,7 @@ pub(crate) fn put_signature(signature: &Signature, sink: &mut impl Sink) {
 }
 
 /// Puts a token behind other parameters.
-pub(crate) fn put_token(token: Token, value: &str, sink: &mut impl Sink) {
+pub(crate) fn put_token(token: SessionTokenField, value: &str, sink: &mut impl Sink) {
     sink.put(token.parameter().between().as_bytes());
     encode(value.as_bytes(), VALUE, sink);
 }

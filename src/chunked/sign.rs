@@ -6,6 +6,7 @@ use crate::bounded::Bounded;
 use crate::chain::Chain;
 use crate::content::ContentSha256;
 use crate::crypto::{self, DIGEST_LEN, LANES, Sha256};
+use crate::request::trim;
 use crate::signature::Signature;
 
 use super::frames::MAX_LINE;
@@ -27,7 +28,8 @@ pub struct Framing<'a> {
     pub content: ContentSha256,
     /// Length of the object in bytes.
     pub decoded_len: u64,
-    /// Names of the trailers, comma-separated, as `x-amz-trailer` announces them; empty for none.
+    /// Names of the trailers, comma-separated, as `x-amz-trailer` announces them; empty for none. It
+    /// is the value of a field, and holds no line end.
     pub trailers: &'a str,
 }
 
@@ -95,6 +97,9 @@ impl Framing<'_> {
         self.is_signed()?;
         if self.trailers.is_empty() {
             return Some(Announced::NONE);
+        }
+        if self.trailers.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+            return None;
         }
         let announced = Announced::parse(self.trailers.as_bytes()).ok()?;
         (self.content != ContentSha256::StreamingSigned).then_some(announced)
@@ -214,13 +219,16 @@ impl ChunkSigner {
     ///
     /// # Errors
     /// [`ChunkError::Length`] if data is missing, [`ChunkError::Trailers`] if the trailers are not
-    /// exactly those that were announced.
+    /// exactly those that were announced, or a value has blanks around it, which no reader keeps.
     pub fn finish(mut self, trailers: &[(&str, &str)]) -> Result<ChunkEnd, ChunkError> {
         if self.left != 0 {
             return Err(ChunkError::Length);
         }
         let mut received = Received::NONE;
         for (name, value) in trailers {
+            if trim(value.as_bytes()).len() != value.len() {
+                return Err(ChunkError::Trailers);
+            }
             // The reader's own rules decide what can be written.
             let line: Bounded<u8, MAX_LINE> = [name.as_bytes(), b":", value.as_bytes()]
                 .into_iter()

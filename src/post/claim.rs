@@ -6,8 +6,8 @@ use super::checked::CheckedForm;
 use super::error::FormError;
 use super::field::PostField;
 use super::form::{Form, Known};
-use crate::canonical::{ALGORITHM, Dialect, Token};
-use crate::credential::{AccessKeyId, CredentialScope, SessionToken};
+use crate::canonical::{ALGORITHM, Dialect};
+use crate::credential::{AccessKeyId, CredentialScope, SessionToken, SessionTokenField};
 use crate::signature::{Signature, SigningKey};
 use crate::time::Timestamp;
 use crate::verify::{
@@ -156,7 +156,7 @@ impl<'p> Verifier<'p> {
     }
 
     fn form_token<'f>(&self, form: &'f Form) -> Result<Option<ClaimedSessionToken<'f>>, ReadError> {
-        let express = Token::of_service(self.service) == Token::S3Session;
+        let express = SessionTokenField::of_service(self.service) == SessionTokenField::S3Session;
         let security = form.known(Known::SecurityToken);
         let s3_session = form.known(Known::S3SessionToken);
         match (security, s3_session) {

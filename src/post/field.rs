@@ -3,7 +3,7 @@
 use core::fmt::{self, Write as _};
 
 use crate::bytes::{self, Lanes, others};
-use crate::canonical::Token;
+use crate::credential::SessionTokenField;
 
 /// A field of a form, by its documented name. Names are compared without regard to case.
 ///
@@ -132,8 +132,8 @@ impl<'a> PostField<'a> {
             Self::Algorithm => "x-amz-algorithm",
             Self::Credential => "x-amz-credential",
             Self::Date => "x-amz-date",
-            Self::SecurityToken => Token::Security.field(),
-            Self::S3SessionToken => Token::S3Session.field(),
+            Self::SecurityToken => SessionTokenField::Security.field(),
+            Self::S3SessionToken => SessionTokenField::S3Session.field(),
             Self::Signature => "x-amz-signature",
         };
         (fixed, "")
@@ -148,10 +148,10 @@ impl<'a> PostField<'a> {
     }
 
     /// The field that carries a service's session tokens.
-    pub(super) fn of_token(token: Token) -> Self {
+    pub(super) fn of_token(token: SessionTokenField) -> Self {
         match token {
-            Token::Security => Self::SecurityToken,
-            Token::S3Session => Self::S3SessionToken,
+            SessionTokenField::Security => Self::SecurityToken,
+            SessionTokenField::S3Session => Self::S3SessionToken,
         }
     }
 

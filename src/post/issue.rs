@@ -16,8 +16,8 @@ use super::form::{Form, Known};
 use super::json::Writer;
 use crate::base64::Encoder;
 use crate::bytes::{self, Lanes, others};
-use crate::canonical::{ALGORITHM, Dialect, Pieces, Sink, Token};
-use crate::credential::{AccessKeyId, CredentialScope, SessionToken};
+use crate::canonical::{ALGORITHM, Dialect, Pieces, Sink};
+use crate::credential::{AccessKeyId, CredentialScope, SessionToken, SessionTokenField};
 use crate::sign::Signer;
 use crate::signature::Signature;
 use crate::time::Timestamp;
@@ -293,6 +293,7 @@ impl<'a> Signer<'a> {
             timestamp: now,
             expiration,
             token: self.token,
+            token_field: self.token_field,
         };
         let len = terms.json_len();
         let mut encoder = Encoder::with_room(len);
@@ -323,6 +324,7 @@ struct Terms<'p> {
     timestamp: Timestamp,
     expiration: Timestamp,
     token: Option<SessionToken<'p>>,
+    token_field: SessionTokenField,
 }
 
 /// The value of a field, written on demand.
@@ -453,7 +455,7 @@ impl Terms<'_> {
     }
 
     fn token_field(&self) -> PostField<'static> {
-        PostField::of_token(Token::of_service(self.scope.service))
+        PostField::of_token(self.token_field)
     }
 
     /// The policy as it is signed, but for base64, with the credential as the signer writes it.

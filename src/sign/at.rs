@@ -88,6 +88,10 @@ impl<'a> SignerAt<'_, 'a> {
             }
             let announced = framing.announced().ok_or(SignError::Trailers)?;
             let Framing { content, decoded_len, trailers } = *framing;
+            // Frames are longer than what is in them.
+            if reading.announced_len.is_some_and(|len| len <= decoded_len) {
+                return Err(SignError::ContentConflict);
+            }
             let additions = self.additions(reading, content)?.with_content();
             let additions = additions.with_stream(decoded_len, trailers);
             let signed = Signed::new(self, reading, content, additions)?;
@@ -223,7 +227,7 @@ impl<'a> SignerAt<'_, 'a> {
         if !matches!(content, ContentSha256::Digest(_) | ContentSha256::UnsignedPayload) {
             return Err(SignError::StreamingUnsupported);
         }
-        check_frames(reading, content)?;
+        check_body(reading, content)?;
         let announced = self.signer.content_header == ContentHeader::Send
             || content == ContentSha256::UnsignedPayload;
         Ok(if announced { additions.with_content() } else { additions })
@@ -272,7 +276,7 @@ impl<'a> SignerAt<'_, 'a> {
         if given.is_some() || !reading.wire.has_no(&[Known::AmzContentSha256]) {
             self.settle_content(reading, given, content)?;
         }
-        check_frames(reading, *content)?;
+        check_body(reading, *content)?;
         let whole = expires.subsec_nanos() == 0 && (1..=MAX_EXPIRES).contains(&expires.as_secs());
         let expires = u32::try_from(expires.as_secs()).ok().filter(|_| whole);
         expires.ok_or(SignError::ExpiresRange)
@@ -305,11 +309,14 @@ impl<'a> SignerAt<'_, 'a> {
     }
 }
 
-/// Refuses frames that nothing says more of: a body that is called unsigned is read as one in frames if
-/// its coding is `aws-chunked`, and then needs what [`Signer::sign_stream`] adds.
+/// Refuses a body that cannot be what is signed: one in frames that nothing says more of, for a body
+/// that is called unsigned is read so if its coding is `aws-chunked`, and then needs what
+/// [`Signer::sign_stream`] adds; and one that is announced to have bytes, with the digest of none.
 #[inline(always)]
-fn check_frames(reading: &Reading<'_, '_>, content: ContentSha256) -> Result<(), SignError> {
-    if content == ContentSha256::UnsignedPayload && reading.wire.is_aws_chunked() {
+fn check_body(reading: &Reading<'_, '_>, content: ContentSha256) -> Result<(), SignError> {
+    let framed = || content == ContentSha256::UnsignedPayload && reading.wire.is_aws_chunked();
+    let filled = reading.announced_len.is_some_and(|len| len > 0);
+    if framed() || filled && content == ContentSha256::EMPTY {
         return Err(SignError::ContentConflict);
     }
     Ok(())

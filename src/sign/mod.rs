@@ -18,14 +18,15 @@ use core::time::Duration;
 use crate::bytes;
 use crate::canonical::{
     Added, Additions, Authentication, Begun, CredentialText, Dialect, Fields, Kept, Order, Parts,
-    Path, PlusSign, Query, Token, is_plain,
+    Path, PlusSign, Query, is_plain,
 };
 use crate::chunked::{ChunkSigner, Framing};
 use crate::content::ContentSha256;
 use crate::credential::{
-    AccessKeyId, CredentialError, CredentialScope, Credentials, SessionToken, SessionTokenRule,
+    AccessKeyId, CredentialError, CredentialScope, Credentials, SessionToken, SessionTokenField,
+    SessionTokenRule,
 };
-use crate::request::{Known, Limits, Request, RequestError, Target, Wire};
+use crate::request::{Known, LengthError, Limits, Request, RequestError, Target, Wire};
 use crate::signature::SigningKey;
 use crate::time::Timestamp;
 
@@ -119,6 +120,7 @@ pub struct Signer<'a> {
     /// The two, as they are written.
     pub(crate) credential: CredentialText,
     pub(crate) token: Option<SessionToken<'a>>,
+    pub(crate) token_field: SessionTokenField,
     token_rule: SessionTokenRule,
     /// That of the service, which is asked for often.
     pub(crate) dialect: Dialect,
@@ -132,7 +134,8 @@ pub enum ContentHeader {
     /// The field is sent and signed: what S3 demands.
     Send,
     /// The field is left out where the service computes the digest itself. A body that is not
-    /// covered by a digest is announced all the same.
+    /// covered by a digest is announced all the same. S3 refuses requests without the field, and so
+    /// does a [`Verifier`](crate::Verifier) for S3.
     Omit,
 }
 
@@ -152,13 +155,16 @@ pub enum SignError {
     /// The query already has a parameter that the signer writes, in this or another spelling, or is
     /// signed with Signature Version 2.
     ReservedParameter,
+    /// `Content-Length` is no number, or stands beside `Transfer-Encoding`.
+    ContentLengthSyntax,
     /// A signature names its signed fields, and this name cannot stand in that list: it has a `%`, or,
     /// in a presigned URL, any character that would have to be escaped.
     FieldName,
     /// A presigned URL lives 1 to 604,800 whole seconds.
     ExpiresRange,
     /// The request announces another content than the one to be signed (`aws-chunked` frames for a
-    /// body that is no stream among them), or (S3) a digest that it does not announce.
+    /// body that is no stream, or a length that this content cannot have), or (S3) a digest that it
+    /// does not announce.
     ContentConflict,
     /// A streamed body is signed with [`Signer::sign_stream`], for S3 and with no other content than
     /// the three that it names.
@@ -203,6 +209,7 @@ impl<'a> Signer<'a> {
             scope,
             credential,
             token: session_token,
+            token_field: SessionTokenField::of_service(scope.service),
             token_rule: SessionTokenRule::of_service(scope.service),
             dialect,
             content_header: match dialect {
@@ -218,6 +225,16 @@ impl<'a> Signer<'a> {
     #[must_use]
     pub fn session_token(mut self, rule: SessionTokenRule) -> Self {
         self.token_rule = rule;
+        self
+    }
+
+    /// Sets which field carries the session token. Default: `x-amz-s3session-token` for the service
+    /// `s3express`, else `x-amz-security-token`. S3 Express wants the latter, too, where a request is
+    /// signed with credentials of IAM: `CreateSession` above all, `CopyObject`, and what is asked of
+    /// buckets.
+    #[must_use]
+    pub fn session_token_field(mut self, field: SessionTokenField) -> Self {
+        self.token_field = field;
         self
     }
 
@@ -479,15 +496,21 @@ impl<'a> Signer<'a> {
         if signed || query.is_version_2() {
             return Err(SignError::ReservedParameter);
         }
+        let announced_len = wire.content_length()?;
         let (query, wire, authority) = (&query, &wire, target.authority);
-        sign(&Reading { request, path, query, wire, authority, len, limits })
+        sign(&Reading { request, path, query, wire, authority, announced_len, len, limits })
+    }
+
+    #[inline(always)]
+    fn token_len(&self) -> usize {
+        self.token.map_or(0, |token| token.as_str().len())
     }
 
     /// The token as it is sent: signed, or added after signing.
     #[inline(always)]
     fn token_parts(&self) -> (SentToken<'a>, SentToken<'a>) {
         let Some(token) = self.token else { return (None, None) };
-        let token = (Token::of_service(self.scope.service), token.as_str());
+        let token = (self.token_field, token.as_str());
         match self.token_rule {
             SessionTokenRule::Signed => (Some(token), None),
             SessionTokenRule::AfterSigning => (None, Some(token)),
@@ -496,7 +519,7 @@ impl<'a> Signer<'a> {
 }
 
 /// A session token and where it is sent.
-type SentToken<'a> = Option<(Token, &'a str)>;
+type SentToken<'a> = Option<(SessionTokenField, &'a str)>;
 
 /// A request that has been read, and what was found on the way.
 struct Reading<'q, 'r> {
@@ -506,6 +529,8 @@ struct Reading<'q, 'r> {
     wire: &'q Wire<'r>,
     /// The authority of an absolute target.
     authority: Option<&'r str>,
+    /// What `Content-Length` announces.
+    announced_len: Option<u64>,
     /// Length of the head.
     len: usize,
     limits: &'q Limits,
@@ -529,15 +554,14 @@ impl<'r> Reading<'_, 'r> {
     }
 
     /// Whether the limits are further away than whatever may be added, so that it need not be written
-    /// to be measured: the names of the fields once more, the token, at most thrice as long where it is
-    /// escaped, and of all else (the parts of the credential, names of trailers, names and separators)
-    /// less than 2 KiB.
+    /// to be measured: the names of the fields once more, texts of this length (a token, trailers), at
+    /// most thrice as long where they are escaped, and of all else (the parts of the credential, names
+    /// and separators) less than 2 KiB.
     #[inline(always)]
-    fn has_ample_room(&self, token: Option<SessionToken<'_>>) -> bool {
+    fn has_ample_room(&self, texts: usize) -> bool {
         /// With the one that holds the signature.
         const ADDED: usize = Added::COUNT + 1;
-        let token_len = token.map_or(0, |token| token.as_str().len()).saturating_mul(3);
-        let len = token_len.saturating_add(2 * self.len + 2048);
+        let len = texts.saturating_mul(3).saturating_add(2 * self.len + 2048);
         len <= self.limits.head_len && self.limits.headers - self.wire.headers.len() >= ADDED
     }
 
@@ -627,6 +651,15 @@ impl From<RequestError> for SignError {
     }
 }
 
+impl From<LengthError> for SignError {
+    fn from(error: LengthError) -> Self {
+        match error {
+            LengthError::Request(error) => Self::Request(error),
+            LengthError::Syntax => Self::ContentLengthSyntax,
+        }
+    }
+}
+
 impl fmt::Debug for Signer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signer")
@@ -647,6 +680,7 @@ impl fmt::Display for SignError {
             Self::ReservedParameter => {
                 f.write_str("the query already has a parameter of a signature")
             }
+            Self::ContentLengthSyntax => f.write_str("the length of the body is not clear"),
             Self::FieldName => {
                 f.write_str("a field's name cannot stand in a list of signed headers")
             }

@@ -60,7 +60,7 @@ impl<'r> Presigned<'r> {
             hash,
             signature,
         };
-        if !reading.has_ample_room(signer.token) {
+        if !reading.has_ample_room(signer.token_len()) {
             reading.check_with_target(presigned.target().len())?;
         }
         Ok(presigned)

@@ -5,10 +5,10 @@ use core::fmt;
 use super::value::Value;
 use super::{Reading, SignError, SignedValue, SignerAt};
 use crate::canonical::{
-    Additions, CanonicalRequest, Fields, Kept, Order, Separator, Sink, StringToSign, Token,
+    Additions, CanonicalRequest, Fields, Kept, Order, Separator, Sink, StringToSign,
 };
 use crate::content::ContentSha256;
-use crate::credential::{AccessKeyId, CredentialScope};
+use crate::credential::{AccessKeyId, CredentialScope, SessionTokenField};
 use crate::crypto::DIGEST_LEN;
 use crate::request::Header;
 use crate::signature::Signature;
@@ -23,7 +23,7 @@ pub struct Signed<'r> {
     order: Order,
     additions: Additions<'r>,
     /// A token that is added and not signed.
-    late_token: Option<(Token, &'r str)>,
+    late_token: Option<(SessionTokenField, &'r str)>,
     access_key_id: AccessKeyId,
     scope: CredentialScope<'r>,
     /// The hash of the canonical request.
@@ -55,7 +55,7 @@ impl<'r> Signed<'r> {
             hash,
             signature,
         };
-        if !reading.has_ample_room(signer.token) {
+        if !reading.has_ample_room(signer.token_len() + additions.trailers().len()) {
             reading.check_with(signed.headers().map(|(name, value)| (name.len(), value.len())))?;
         }
         Ok(signed)

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::request::RequestError;
+use crate::request::{LengthError, RequestError};
 
 /// Where a request carries its signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -167,6 +167,15 @@ pub enum VerifyError {
 impl From<RequestError> for ReadError {
     fn from(error: RequestError) -> Self {
         Self::Request(error)
+    }
+}
+
+impl From<LengthError> for ReadError {
+    fn from(error: LengthError) -> Self {
+        match error {
+            LengthError::Request(error) => Self::Request(error),
+            LengthError::Syntax => Self::ContentLengthSyntax,
+        }
     }
 }
 

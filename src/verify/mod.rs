@@ -23,13 +23,15 @@ use crate::body::{Binding, ChunkMinimum, ChunkRules};
 use crate::bytes;
 use crate::canonical::{
     CoverageError, Covered, Dialect, Fields, Host, Kept, Order, Parts, Path, PlusSign, Query,
-    ScopeEnd, SignedHeaders, StringToSign, Token, is_plain,
+    ScopeEnd, SignedHeaders, StringToSign, is_plain,
 };
 use crate::chunked::Announcement;
 use crate::content::ContentSha256;
-use crate::credential::{AccessKeyId, CredentialScope, SessionTokenRule, TERMINATOR};
+use crate::credential::{
+    AccessKeyId, CredentialScope, SessionTokenField, SessionTokenRule, TERMINATOR,
+};
 use crate::crypto::DIGEST_LEN;
-use crate::request::{Known, Limits, Request, RequestError, Target, Wire, trim};
+use crate::request::{Known, Limits, Request, RequestError, Target, Wire, number, trim};
 use crate::signature::PresentedSignature;
 use crate::time::{Date, Timestamp};
 
@@ -245,7 +247,7 @@ impl<'p> Verifier<'p> {
         let wire = request.look();
         let (mut path, mut query) = (Path::new(self.dialect()), Query::new(self.plus));
         let host = self.head(request, &wire, &mut path, &mut query)?;
-        let announced_len = content_length(&wire)?;
+        let announced_len = wire.content_length()?;
         let mut buffer = None;
         let mut presented = Presented::new(self, now);
         self.presented(request, &wire, &query, &mut buffer, now, &mut presented)?;
@@ -433,15 +435,17 @@ impl<'p> Verifier<'p> {
         }
         let express = self.service == "s3express";
         let mut found = None;
-        for token in [Token::Security, Token::S3Session] {
+        for token in [SessionTokenField::Security, SessionTokenField::S3Session] {
             let (known, parameter) = match token {
-                Token::Security => (Known::AmzSecurityToken, presented.tokens.security),
-                Token::S3Session => (Known::AmzS3SessionToken, presented.tokens.s3_session),
+                SessionTokenField::Security => (Known::AmzSecurityToken, presented.tokens.security),
+                SessionTokenField::S3Session => {
+                    (Known::AmzS3SessionToken, presented.tokens.s3_session)
+                }
             };
             let field = wire.single(known)?.map(ClaimedSessionToken::in_field);
             let parameter = parameter.map(|raw| ClaimedSessionToken::in_query(raw, self.plus));
             for presented in field.into_iter().chain(parameter) {
-                let misplaced = token == Token::S3Session && !express;
+                let misplaced = token == SessionTokenField::S3Session && !express;
                 if misplaced || found.replace(presented).is_some() {
                     return Err(ReadError::SessionTokenConflict);
                 }
@@ -579,7 +583,9 @@ impl<'p> Verifier<'p> {
             name.len() > PREFIX.len() && name.bytes().map(dashed).zip(PREFIX).all(|(a, b)| a == *b);
         let late_token = || {
             self.token_rule == SessionTokenRule::AfterSigning
-                && [Token::Security, Token::S3Session].iter().any(|token| is(token.field()))
+                && [SessionTokenField::Security, SessionTokenField::S3Session]
+                    .iter()
+                    .any(|token| is(token.field()))
         };
         begins && !is("x-amz-content-sha256") && !late_token()
     }
@@ -800,17 +806,6 @@ fn seconds(duration: Duration) -> i128 {
     i128::from(duration.as_secs())
 }
 
-/// The length that the head announces. Two lengths, or a length beside `Transfer-Encoding`, are
-/// how requests are smuggled (RFC 9112 section 6.3).
-fn content_length(wire: &Wire<'_>) -> Result<Option<u64>, ReadError> {
-    let Some(value) = wire.single(Known::ContentLength)? else { return Ok(None) };
-    let length = number(value);
-    if length.is_none() || wire.first(Known::TransferEncoding).is_some() {
-        return Err(ReadError::ContentLengthSyntax);
-    }
-    Ok(length)
-}
-
 /// Why a text is no life of a presigned URL.
 #[cold]
 fn no_life(text: &[u8]) -> ReadError {
@@ -822,13 +817,4 @@ fn no_life(text: &[u8]) -> ReadError {
     } else {
         ReadError::ExpiresTooLong
     }
-}
-
-/// A number in decimal digits; `None` also if it is beyond 64 bits.
-fn number(value: &[u8]) -> Option<u64> {
-    let add = |number: u64, byte: &u8| match byte.wrapping_sub(b'0') {
-        digit @ 0..10 => number.checked_mul(10)?.checked_add(u64::from(digit)),
-        _ => None,
-    };
-    value.iter().try_fold(0, add).filter(|_| !value.is_empty())
 }

@@ -318,3 +318,61 @@ fn the_field_of_a_token_is_that_of_its_issuer() {
         }
     }
 }
+
+/// A presigned URL says by a parameter of its own which body it is for, as it does by a field.
+#[test]
+fn a_url_says_which_body_it_is_for() {
+    let signer = signer(Limits::DEFAULT, None);
+    let digest = ContentSha256::of(b"hello");
+    let other = ContentSha256::of(b"other");
+    let unsigned = ContentSha256::UnsignedPayload;
+    let conflict = Err(SignError::ContentConflict);
+    let reserved = Err(SignError::ReservedParameter);
+    let parameter = |content: ContentSha256| format!("X-Amz-Content-Sha256={content}");
+    for (query, field, given, expected) in [
+        (parameter(unsigned), None, None, Ok(unsigned)),
+        (parameter(digest), None, None, Ok(digest)),
+        (format!("a=b&{}&x-id=PutObject", parameter(digest)), None, None, Ok(digest)),
+        (parameter(digest), None, Some(digest), Ok(digest)),
+        (parameter(digest), Some(digest), None, Ok(digest)),
+        (parameter(digest), None, Some(other), conflict),
+        (parameter(digest), Some(other), None, conflict),
+        (parameter(unsigned), Some(digest), Some(digest), conflict),
+        ("X-Amz-Content-Sha256=nonsense".to_owned(), None, None, conflict),
+        (
+            parameter(ContentSha256::StreamingSigned),
+            None,
+            None,
+            Err(SignError::StreamingUnsupported),
+        ),
+        ("X-Amz-Content-Sha256".to_owned(), None, None, conflict),
+        (format!("{0}&{0}", parameter(digest)), None, None, reserved),
+        (parameter(digest).to_ascii_lowercase(), None, None, reserved),
+        (format!("X%2DAmz-Content-Sha256={digest}"), None, None, reserved),
+    ] {
+        let (target, field) = (format!("/a?{query}"), field.map(|content| content.to_string()));
+        let mut headers = vec![Header { name: "Host", value: b"h" }];
+        headers.extend(
+            field
+                .as_ref()
+                .map(|value| Header { name: "x-amz-content-sha256", value: value.as_bytes() }),
+        );
+        let request = Request { method: "PUT", target: &target, headers: &headers };
+        let presigned = match given {
+            None => signer.presign(&request, LIFE, now()),
+            Some(content) => signer.presign_with(&request, content, LIFE, now()),
+        };
+        let seen = presigned.map(|presigned| {
+            let target = presigned.target().to_string();
+            let claim =
+                Verifier::s3("us-east-1").read(&Request { target: &target, ..request }, now());
+            let claim = claim.expect("a claim");
+            assert_eq!(
+                claim.canonical_request().to_string(),
+                presigned.canonical_request().to_string()
+            );
+            claim.content()
+        });
+        assert_eq!(seen, expected, "{target}, {field:?}, {given:?}");
+    }
+}

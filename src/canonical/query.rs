@@ -615,13 +615,24 @@ impl<'a> Query<'a> {
         self.version_2
     }
 
-    /// Whether a parameter, in whatever spelling, says what the body is.
-    pub(crate) fn names_content(&self) -> bool {
-        self.may_authenticate
-            && self.parameters().any(|parameter| {
-                let name = self.decoded(parameter.name).map(|byte| byte.to_ascii_lowercase());
-                name.eq(*b"x-amz-content-sha256")
-            })
+    /// What the one parameter that says what the body is says of it.
+    ///
+    /// # Errors
+    /// If there are several, or it is spelled in another way: a second reader might take it for what it
+    /// is not for the first.
+    pub(crate) fn announced_content(&self) -> Result<Option<&'a [u8]>, Repeated> {
+        if !self.may_authenticate {
+            return Ok(None);
+        }
+        let mut named = self.parameters().filter(|parameter| {
+            let name = self.decoded(parameter.name).map(|byte| byte.to_ascii_lowercase());
+            name.eq(*b"x-amz-content-sha256")
+        });
+        match (named.next(), named.next()) {
+            (None, _) => Ok(None),
+            (Some(only), None) if only.name == Self::CONTENT.as_bytes() => Ok(Some(only.value)),
+            _ => Err(Repeated),
+        }
     }
 
     /// Takes session tokens out of what is signed.

@@ -268,13 +268,13 @@ impl<'a> SignerAt<'_, 'a> {
         expires: Duration,
         content: &mut ContentSha256,
     ) -> Result<u32, SignError> {
-        if reading.query.names_content() {
-            return Err(SignError::ReservedParameter);
-        }
+        let in_query = reading.query.announced_content();
+        let in_query = in_query.map_err(|_| SignError::ReservedParameter)?;
         let token = usize::from(self.signer.token.is_some());
         reading.check_with_parameters(Authentication::COUNT + token)?;
-        if given.is_some() || !reading.wire.has_no(&[Known::AmzContentSha256]) {
-            self.settle_content(reading, given, content)?;
+        let in_field = !reading.wire.has_no(&[Known::AmzContentSha256]);
+        if given.is_some() || in_field || in_query.is_some() {
+            self.settle_content(reading, given, in_query, content)?;
         }
         check_body(reading, *content)?;
         let whole = expires.subsec_nanos() == 0 && (1..=MAX_EXPIRES).contains(&expires.as_secs());
@@ -282,16 +282,23 @@ impl<'a> SignerAt<'_, 'a> {
         expires.ok_or(SignError::ExpiresRange)
     }
 
-    /// Settles the content of a presigned URL of which something is said, by whoever asks for it or by
-    /// the request.
+    /// Settles the content of a presigned URL of which something is said: by whoever asks for it, or by
+    /// a field or a parameter of the request.
     #[inline(never)]
     fn settle_content(
         &self,
         reading: &Reading<'_, '_>,
         given: Option<ContentSha256>,
+        in_query: Option<&[u8]>,
         content: &mut ContentSha256,
     ) -> Result<(), SignError> {
-        let announced = reading.content()?;
+        let parse = |value| ContentSha256::parse(value).ok_or(SignError::ContentConflict);
+        let in_query = in_query.map(parse).transpose()?;
+        let in_field = reading.wire.single(Known::AmzContentSha256)?.map(parse).transpose()?;
+        let announced = in_field.or(in_query);
+        if announced != in_query.or(in_field) {
+            return Err(SignError::ContentConflict);
+        }
         *content = given.or(announced).unwrap_or(*content);
         let needs_no_field = match self.signer.dialect {
             Dialect::S3 => *content == ContentSha256::UnsignedPayload,

@@ -368,7 +368,8 @@ impl<'a> Signer<'a> {
     }
 
     /// Signs a URL that stands alone until it expires. For S3 the body stays uncovered, unless the
-    /// request has the field `x-amz-content-sha256`; for other services the body is empty.
+    /// request has the field `x-amz-content-sha256`, or the parameter `X-Amz-Content-Sha256`, by which
+    /// the URL itself says which body it is for; for other services the body is empty.
     ///
     /// Every field of the request but those never signed must be sent, with the same value, by
     /// whoever uses the URL; as a rule that is `host` alone.
@@ -401,7 +402,7 @@ impl<'a> Signer<'a> {
     }
 
     /// As [`presign`](Self::presign), for a body that is known. S3 must be told of a digest by the
-    /// field `x-amz-content-sha256` in the request.
+    /// field `x-amz-content-sha256` or the parameter `X-Amz-Content-Sha256` in the request.
     ///
     /// # Errors
     /// [`SignError`].
@@ -635,13 +636,6 @@ impl<'r> Reading<'_, 'r> {
     const fn kept(&self, content: ContentSha256) -> Kept<'r> {
         let (method, query) = (self.request.method, self.query.kept());
         Kept { method, path: self.path, query, content }
-    }
-
-    /// The content that the request announces itself.
-    fn content(&self) -> Result<Option<ContentSha256>, SignError> {
-        let value = self.wire.single(Known::AmzContentSha256)?;
-        let parse = |value| ContentSha256::parse(value).ok_or(SignError::ContentConflict);
-        value.map(parse).transpose()
     }
 }
 

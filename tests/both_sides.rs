@@ -177,6 +177,7 @@ fn a_length_that_is_not_clear_is_not_signed() {
     let length = |value| Header { name: "Content-Length", value };
     let coding = Header { name: "Transfer-Encoding", value: b"chunked" };
     let host = Header { name: "Host", value: b"h" };
+    let malformed = Header { name: "a b", value: b"" };
     let repeated = SignError::Request(RequestError::HeaderRepeated);
     let unclear = SignError::ContentLengthSyntax;
     for (fields, error) in [
@@ -188,6 +189,11 @@ fn a_length_that_is_not_clear_is_not_signed() {
         (vec![length(b"70000"), coding], unclear),
         (vec![coding, length(b"70000")], unclear),
         (vec![length(b"70000"), length(b"70000")], repeated),
+        // Of several faults the one that is met first where the request is read.
+        (
+            vec![length(b"1"), length(b"1"), malformed],
+            SignError::Request(RequestError::HeaderSyntax),
+        ),
     ] {
         let headers: Vec<_> = [host].into_iter().chain(fields).collect();
         let request = Request { method: "PUT", target: "/a", headers: &headers };

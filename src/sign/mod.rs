@@ -17,8 +17,8 @@ use core::time::Duration;
 
 use crate::bytes;
 use crate::canonical::{
-    Added, Additions, Authentication, Begun, CredentialText, Dialect, Fields, Kept, Order, Parts,
-    Path, PlusSign, Query, is_plain,
+    Added, Additions, Authentication, Begun, CredentialText, Dialect, Fields, Host, Kept, Order,
+    Parts, Path, PlusSign, Query, is_plain,
 };
 use crate::chunked::{ChunkSigner, Framing};
 use crate::content::ContentSha256;
@@ -497,7 +497,14 @@ impl<'a> Signer<'a> {
         if signed || query.is_version_2() {
             return Err(SignError::ReservedParameter);
         }
-        let announced_len = wire.content_length()?;
+        let announced_len = match wire.content_length() {
+            Ok(len) => len,
+            Err(error) => {
+                // What a verifier asks first is named first.
+                Host::settle(&wire, target.authority)?;
+                return Err(error.into());
+            }
+        };
         let (query, wire, authority) = (&query, &wire, target.authority);
         sign(&Reading { request, path, query, wire, authority, announced_len, len, limits })
     }

@@ -26,12 +26,7 @@ use chunked::Chunked;
 pub use escrow::{Escrow, EscrowError, Lent, Remainder};
 
 #[cfg(feature = "checksums")]
-use {
-    crate::canonical::Covered,
-    crate::checksum::ChecksumAlgorithm,
-    crate::request::{Header, trim},
-    checks::Checks,
-};
+pub(crate) use checks::Checks;
 
 /// Verifies a body while it arrives.
 ///
@@ -267,42 +262,20 @@ impl BodyVerifier {
     }
 
     /// The checksums that are checked in the same pass.
-    #[cfg(all(feature = "checksums", feature = "post-policy"))]
+    #[cfg(feature = "checksums")]
     pub(crate) fn checks(&mut self) -> &mut Checks {
         &mut self.checks
     }
 
-    /// Demands the checksums that a head names: covered fields, `Content-MD5` even if it is not
-    /// covered, and trailers that it announces.
+    /// Demands the checksums that are announced as trailers.
     #[cfg(feature = "checksums")]
-    pub(crate) fn demand_checksums(
-        &mut self,
-        fields: Option<Covered<'_>>,
-    ) -> Result<(), BodyError> {
-        if let Some(fields) = fields {
-            // That there are several is said before any is read: the order in which they came says
-            // nothing.
-            let mut named = None;
-            for header in fields.all() {
-                if let Some(algorithm) = ChecksumAlgorithm::of_field(header.name)
-                    && fields.covers(header)
-                    && named.replace((algorithm, header)).is_some()
-                {
-                    return Err(BodyError::ChecksumsMultiple);
-                }
+    pub(crate) fn demand_trailers(&mut self) -> Result<(), BodyError> {
+        match &self.mode {
+            Mode::Chunked(chunked) => {
+                chunked.announced().try_for_each(|name| self.checks.trailer(name))
             }
-            if let Some((algorithm, header)) = named {
-                self.checks.field(algorithm, trim(header.value))?;
-            }
-            let is_md5 = |header: &&Header<'_>| header.name.eq_ignore_ascii_case("content-md5");
-            for header in fields.all().iter().filter(is_md5) {
-                self.checks.content_md5(trim(header.value))?;
-            }
+            _ => Ok(()),
         }
-        if let Mode::Chunked(chunked) = &self.mode {
-            chunked.announced().try_for_each(|name| self.checks.trailer(name))?;
-        }
-        Ok(())
     }
 
     /// Sums a body that came before its head was verified, once all is demanded: it is not fed.

@@ -14,6 +14,13 @@ use crate::request::trim;
 use crate::signature::SigningKey;
 use crate::time::Timestamp;
 
+#[cfg(feature = "checksums")]
+use crate::body::Checks;
+#[cfg(feature = "checksums")]
+use crate::checksum::ChecksumAlgorithm;
+#[cfg(feature = "checksums")]
+use crate::request::Header;
+
 /// A head whose signature is good.
 ///
 /// It shows only what the signature covers, as it was covered. An application that decides by this
@@ -158,11 +165,36 @@ impl<'r> Verified<'r> {
     #[cfg(feature = "checksums")]
     fn checked_body(&self) -> Result<BodyVerifier, crate::BodyError> {
         let completes = self.method() == "POST" && self.query().any(|p| p.name == "uploadId");
-        let fields = (!completes).then_some(self.claim.fields);
         let mut body = self.body();
-        body.demand_checksums(fields)?;
+        if !completes {
+            self.demand_checksums(body.checks())?;
+        }
+        body.demand_trailers()?;
         body.check_whole(self.claim.binding);
         Ok(body)
+    }
+
+    /// Demands what the fields of the head say: the covered checksum, and `Content-MD5` even if it is
+    /// not covered.
+    #[cfg(feature = "checksums")]
+    fn demand_checksums(&self, checks: &mut Checks) -> Result<(), crate::BodyError> {
+        let fields = &self.claim.fields;
+        // That there are several is said before any is read: the order in which they came says nothing.
+        let mut named = None;
+        for header in fields.all() {
+            if let Some(algorithm) = ChecksumAlgorithm::of_field(header.name)
+                && fields.covers(header)
+                && named.replace((algorithm, header)).is_some()
+            {
+                return Err(crate::BodyError::ChecksumsMultiple);
+            }
+        }
+        if let Some((algorithm, header)) = named {
+            checks.field(algorithm, trim(header.value))?;
+        }
+        let is_md5 = |header: &&Header<'_>| header.name.eq_ignore_ascii_case("content-md5");
+        let mut md5 = fields.all().iter().filter(is_md5);
+        md5.try_for_each(|header| checks.content_md5(trim(header.value)))
     }
 
     /// The machine that verifies the body, whatever its mode. Checksums are not its business; with

@@ -310,14 +310,19 @@ impl<'a> Wire<'a> {
     }
 
     /// Whether a list of `Content-Encoding` names `aws-chunked`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_aws_chunked(&self) -> bool {
+        self.first(Known::ContentEncoding).is_some() && self.names_aws_chunked()
+    }
+
+    #[cold]
+    fn names_aws_chunked(&self) -> bool {
         let names = |Header { value, .. }: &Header<'_>| {
             value
                 .split(|byte| *byte == b',')
                 .any(|coding| trim(coding).eq_ignore_ascii_case(b"aws-chunked"))
         };
-        self.first(Known::ContentEncoding).is_some() && self.fields("content-encoding").any(names)
+        self.fields("content-encoding").any(names)
     }
 
     /// The value of a field that may stand once at the most, without the blanks around it.

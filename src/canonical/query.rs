@@ -620,10 +620,13 @@ impl<'a> Query<'a> {
     /// # Errors
     /// If there are several, or it is spelled in another way: a second reader might take it for what it
     /// is not for the first.
+    #[inline(always)]
     pub(crate) fn announced_content(&self) -> Result<Option<&'a [u8]>, Repeated> {
-        if !self.may_authenticate {
-            return Ok(None);
-        }
+        if self.may_authenticate { self.find_announced_content() } else { Ok(None) }
+    }
+
+    #[cold]
+    fn find_announced_content(&self) -> Result<Option<&'a [u8]>, Repeated> {
         let mut named = self.parameters().filter(|parameter| {
             let name = self.decoded(parameter.name).map(|byte| byte.to_ascii_lowercase());
             name.eq(*b"x-amz-content-sha256")

@@ -227,7 +227,7 @@ impl<'a> SignerAt<'_, 'a> {
         if !matches!(content, ContentSha256::Digest(_) | ContentSha256::UnsignedPayload) {
             return Err(SignError::StreamingUnsupported);
         }
-        check_body(reading, content)?;
+        check_body(reading, &content)?;
         let announced = self.signer.content_header == ContentHeader::Send
             || content == ContentSha256::UnsignedPayload;
         Ok(if announced { additions.with_content() } else { additions })
@@ -276,7 +276,7 @@ impl<'a> SignerAt<'_, 'a> {
         if given.is_some() || in_field || in_query.is_some() {
             self.settle_content(reading, given, in_query, content)?;
         }
-        check_body(reading, *content)?;
+        check_body(reading, content)?;
         let whole = expires.subsec_nanos() == 0 && (1..=MAX_EXPIRES).contains(&expires.as_secs());
         let expires = u32::try_from(expires.as_secs()).ok().filter(|_| whole);
         expires.ok_or(SignError::ExpiresRange)
@@ -320,10 +320,12 @@ impl<'a> SignerAt<'_, 'a> {
 /// that is called unsigned is read so if its coding is `aws-chunked`, and then needs what
 /// [`Signer::sign_stream`] adds; and one that is announced to have bytes, with the digest of none.
 #[inline(always)]
-fn check_body(reading: &Reading<'_, '_>, content: ContentSha256) -> Result<(), SignError> {
-    let framed = || content == ContentSha256::UnsignedPayload && reading.wire.is_aws_chunked();
-    let filled = reading.announced_len.is_some_and(|len| len > 0);
-    if framed() || filled && content == ContentSha256::EMPTY {
+fn check_body(reading: &Reading<'_, '_>, content: &ContentSha256) -> Result<(), SignError> {
+    let is_framed = reading.wire.is_aws_chunked();
+    let is_filled = reading.announced_len.is_some_and(|len| len > 0);
+    if is_framed && *content == ContentSha256::UnsignedPayload
+        || is_filled && *content == ContentSha256::EMPTY
+    {
         return Err(SignError::ContentConflict);
     }
     Ok(())

@@ -545,18 +545,21 @@ struct Reading<'q, 'r> {
 }
 
 impl<'r> Reading<'_, 'r> {
-    /// Refuses a request that grows beyond the limits by the fields that are added, given by the
-    /// lengths of name and value: no verifier with these limits would read it.
-    #[inline(always)]
-    fn check_with(&self, added: impl Iterator<Item = (usize, usize)>) -> Result<(), RequestError> {
+    /// Refuses a request that grows beyond the limits by the fields that are added, given by the name and
+    /// the length of the value: no verifier with these limits would read it.
+    #[cold]
+    fn check_with<'n>(
+        &self,
+        added: impl Iterator<Item = (&'n str, usize)>,
+    ) -> Result<(), RequestError> {
         let size = (self.wire.headers.len(), self.len);
         let (headers, len) =
-            added.fold(size, |(count, len), (name, value)| (count + 1, len + name + value));
+            added.fold(size, |(count, len), (name, value)| (count + 1, len + name.len() + value));
         self.limits.check(headers, len)
     }
 
     /// Refuses one that does so by a target of this length.
-    #[inline(always)]
+    #[cold]
     fn check_with_target(&self, len: usize) -> Result<(), RequestError> {
         self.limits.check(self.wire.headers.len(), self.len - self.request.target.len() + len)
     }

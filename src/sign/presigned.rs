@@ -6,8 +6,8 @@ use super::value::Value;
 use super::{Reading, SentToken, SignError, SignedValue, SignerAt};
 use crate::bytes;
 use crate::canonical::{
-    Authentication, CanonicalRequest, Fields, Filled, Hashing, Kept, Order, Sink, StringToSign,
-    put_signature, put_token,
+    Authentication, CanonicalRequest, Fields, Filled, Hashing, Kept, Measured, Order, Sink,
+    StringToSign, put_signature, put_token,
 };
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope};
@@ -43,12 +43,21 @@ impl<'r> Presigned<'r> {
         expires: u32,
     ) -> Result<Self, SignError> {
         let SignerAt { signer, now, .. } = at;
+        let has_ample_room = reading.has_ample_room(signer.token_len());
         let mut order = Order::EMPTY;
         let fields = reading.fields_to_escape(&mut order)?;
         let authentication = at.authentication(expires);
         let parts = reading.parts(&fields, Some(&authentication), content);
         let (hash, signature) = at.sign_hash(|| parts.hash());
-        let presigned = Self {
+        let tokens = signer.token_parts();
+        if !has_ample_room {
+            let mut target = Measured::default();
+            put_target(reading.request.target, &mut target);
+            authentication.put_all(&fields, &mut target);
+            put_unsigned(&signature, tokens.1, &mut target);
+            reading.check_with_target(target.len())?;
+        }
+        Ok(Self {
             head: reading.kept(content),
             request: *reading.request,
             order,
@@ -56,14 +65,10 @@ impl<'r> Presigned<'r> {
             scope: signer.scope,
             timestamp: *now,
             expires,
-            tokens: signer.token_parts(),
+            tokens,
             hash,
             signature,
-        };
-        if !reading.has_ample_room(signer.token_len()) {
-            reading.check_with_target(presigned.target().len())?;
-        }
-        Ok(presigned)
+        })
     }
 
     fn authentication(&self) -> Authentication<'_> {
@@ -123,6 +128,7 @@ pub(super) fn presign_to<'b>(
     buffer: &'b mut [u8],
 ) -> Result<&'b mut [u8], SignError> {
     let signer = at.signer;
+    let has_ample_room = reading.has_ample_room(signer.token_len());
     let mut order = Order::EMPTY;
     let fields = reading.fields_to_escape(&mut order)?;
     let authentication = at.authentication(expires);
@@ -142,7 +148,9 @@ pub(super) fn presign_to<'b>(
     let (_, signature) = at.sign_hash(|| parts.hash_from_fields(&mut hash));
     put_unsigned(&signature, signer.token_parts().1, &mut target);
     let target = target.finish().ok_or(SignError::BufferTooSmall)?;
-    reading.check_with_target(target.len())?;
+    if !has_ample_room {
+        reading.check_with_target(target.len())?;
+    }
     Ok(target)
 }
 

@@ -5,7 +5,7 @@ use core::fmt;
 use super::value::Value;
 use super::{Reading, SignError, SignedValue, SignerAt};
 use crate::canonical::{
-    Additions, CanonicalRequest, Fields, Kept, Order, Separator, Sink, StringToSign,
+    Additions, CanonicalRequest, Fields, Kept, Measured, Order, Separator, Sink, StringToSign,
 };
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope, SessionTokenField};
@@ -41,10 +41,21 @@ impl<'r> Signed<'r> {
     ) -> Result<Self, SignError> {
         let signer = at.signer;
         let (_, late_token) = signer.token_parts();
+        let texts = signer.token_len() + additions.trailers().len();
+        let has_ample_room = reading.has_ample_room(texts);
         let mut order = Order::EMPTY;
         let fields = reading.fields_to_list(&additions, &mut order)?;
         let (hash, signature) = at.sign_hash(|| reading.parts(&fields, None, content).hash());
-        let signed = Self {
+        if !has_ample_room {
+            let mut authorization = Measured::default();
+            let put_credential = |sink: &mut Measured| sink.put(signer.credential.as_bytes());
+            put_authorization(put_credential, &fields, &signature, &mut authorization);
+            let added = additions.iter().map(|added| (added.name(), additions.value(added).len()));
+            let late = late_token.map(|(token, text)| (token.field(), text.len()));
+            let last = [("authorization", authorization.len())];
+            reading.check_with(added.chain(late).chain(last))?;
+        }
+        Ok(Self {
             head: reading.kept(content),
             wire: reading.request.headers,
             order,
@@ -54,11 +65,7 @@ impl<'r> Signed<'r> {
             scope: signer.scope,
             hash,
             signature,
-        };
-        if !reading.has_ample_room(signer.token_len() + additions.trailers().len()) {
-            reading.check_with(signed.headers().map(|(name, value)| (name.len(), value.len())))?;
-        }
-        Ok(signed)
+        })
     }
 
     /// The fields to add, `authorization` last. A session token is a secret, and so is a signature
@@ -122,10 +129,21 @@ impl<'r> Signed<'r> {
             self.scope.each_piece(|piece| Sink::put(sink, piece));
         };
         let fields = Fields::in_order(self.wire, Some(&self.additions), &self.order);
-        put_before_names(put_credential, sink);
-        fields.put_names(b'=', Separator::Semicolon, sink);
-        put_behind_names(&self.signature, sink);
+        put_authorization(put_credential, &fields, &self.signature, sink);
     }
+}
+
+/// Puts the value of an `authorization` field.
+#[inline(always)]
+fn put_authorization<S: Sink>(
+    put_credential: impl FnOnce(&mut S),
+    fields: &Fields<'_>,
+    signature: &Signature,
+    sink: &mut S,
+) {
+    put_before_names(put_credential, sink);
+    fields.put_names(b'=', Separator::Semicolon, sink);
+    put_behind_names(signature, sink);
 }
 
 /// Puts the value of an `authorization` field up to the list of names.

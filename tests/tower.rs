@@ -1,6 +1,6 @@
 //! The layer: what gets through, what a handler sees, and what is answered without it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -10,15 +10,16 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign::http::{VerifiedBody, VerifiedBodyError};
+use countersign::http::{Head, VerifiedBody, VerifiedBodyError};
 use countersign::tower::{
     BoxError, CredentialProvider, FixedCredential, Found, Issued, KeyProvider, KeyScope,
     RequestIds, SignBody, SignLayer, SignServiceError, SignTrailers, SigningBody, VerifiedHead,
     VerifyLayer, Wanted,
 };
 use countersign::{
-    AccessKeyId, ChecksumAlgorithm, ChunkSigner, ContentSha256, CredentialScope, Credentials,
-    Framing, Header, Request, SecretKey, SessionToken, SignError, Signer, SigningKey, Timestamp,
+    AccessKeyId, CanonicalRequest, ChecksumAlgorithm, ChunkSigner, ContentSha256, CredentialScope,
+    Credentials, Framing, Header, Mechanism, Request, SecretKey, SessionToken, SignError, Signer,
+    SigningKey, Timestamp, Verifier,
 };
 use http_body::{Body, Frame};
 use tower_layer::Layer;
@@ -201,6 +202,238 @@ fn handlers_see_what_was_signed() {
 
     let signed = sign("s3", "ASIATEMPORARY", Some(TOKEN), digest, 5);
     assert_eq!(call("s3", signed.parts, b"hello").0, 200);
+}
+
+/// A handler that keeps the head it was called with.
+#[derive(Clone, Default)]
+struct Keep(Arc<Mutex<Option<VerifiedHead>>>);
+
+impl<B> Service<http::Request<B>> for Keep {
+    type Response = http::Response<String>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+        *self.0.lock().expect("a lock") = request.extensions_mut().remove();
+        std::future::ready(Ok(http::Response::new(String::new())))
+    }
+}
+
+/// Names and values of fields.
+type Pairs<'a> = &'a [(&'a str, &'a [u8])];
+
+/// A request, signed in a field or in its query, to which fields are added that nobody signed.
+fn half_signed(
+    uri: &str,
+    signed: Pairs<'_>,
+    unsigned: Pairs<'_>,
+    mechanism: Mechanism,
+) -> http::request::Parts {
+    let now = clock();
+    let scope = CredentialScope { date: now.date(), region: "us-east-1", service: "s3" };
+    let credentials = Credentials {
+        access_key_id: AccessKeyId::new(ID).expect("a name"),
+        secret_key: SecretKey::new(SECRET).expect("a secret"),
+        session_token: None,
+    };
+    let signer = Signer::new(&credentials, scope).expect("a signer");
+    let mut builder = http::Request::get(uri);
+    if uri.starts_with("https:") {
+        builder = builder.version(http::Version::HTTP_2);
+    }
+    for (name, value) in signed {
+        builder = builder.header(*name, *value);
+    }
+    let (mut parts, ()) = builder.body(()).expect("a request").into_parts();
+    if mechanism == Mechanism::Header {
+        let head = Head::new(&parts);
+        let signed = signer.sign(&head.request(), ContentSha256::EMPTY, now).expect("signed");
+        let fields = countersign::http::fields(&signed).expect("fields");
+        parts.headers.extend(fields);
+    } else {
+        let lifetime = Duration::from_secs(60);
+        let head = Head::new(&parts);
+        let target =
+            signer.presign(&head.request(), lifetime, now).expect("signed").target().to_string();
+        let mut changed = parts.uri.clone().into_parts();
+        changed.path_and_query = Some(target.parse().expect("a target"));
+        parts.uri = http::Uri::from_parts(changed).expect("a URI");
+    }
+    for (name, value) in unsigned {
+        let name = http::HeaderName::from_bytes(name.as_bytes()).expect("a name");
+        parts.headers.append(name, http::HeaderValue::from_bytes(value).expect("a value"));
+    }
+    parts
+}
+
+/// A canonical text without its escapes.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut pieces = text.split(|byte| *byte == b'%');
+    let mut out = pieces.next().unwrap_or_default().to_vec();
+    for piece in pieces {
+        let (digits, rest) = piece.split_at(2);
+        let digits = std::str::from_utf8(digits).expect("ASCII");
+        out.push(u8::from_str_radix(digits, 16).expect("digits"));
+        out.extend_from_slice(rest);
+    }
+    out
+}
+
+/// A name and its value.
+type Owned = (Vec<u8>, Vec<u8>);
+
+/// What a canonical request says: path, query without the signature's own parameters, fields.
+fn canonical_parts(canonical: &CanonicalRequest<'_>) -> (Vec<u8>, Vec<Owned>, Vec<Owned>) {
+    const OWN: [&[u8]; 5] = [
+        b"X-Amz-Algorithm",
+        b"X-Amz-Credential",
+        b"X-Amz-Date",
+        b"X-Amz-Expires",
+        b"X-Amz-SignedHeaders",
+    ];
+    fn pair(text: &[u8], between: u8) -> (&[u8], &[u8]) {
+        let at = text.iter().position(|byte| *byte == between).expect("a pair");
+        (&text[..at], &text[at + 1..])
+    }
+    let mut text = Vec::new();
+    canonical.pieces(|piece| text.extend_from_slice(piece));
+    let mut lines = text.split(|byte| *byte == b'\n').skip(1);
+    let path = unescaped(lines.next().expect("a path"));
+    let parameters = lines.next().expect("a query").split(|byte| *byte == b'&');
+    let query = parameters
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| pair(parameter, b'='))
+        .filter(|(name, _)| !OWN.contains(name))
+        .map(|(name, value)| (unescaped(name), unescaped(value)))
+        .collect();
+    let fields = lines.by_ref().take_while(|line| !line.is_empty()).map(|line| pair(line, b':'));
+    let fields: Vec<_> = fields.map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+    let names: Vec<&[u8]> = fields.iter().map(|(name, _)| &name[..]).collect();
+    assert_eq!(lines.next(), Some(&names.join(&b';')[..]));
+    (path, query, fields)
+}
+
+/// A signature covers runs of spaces only as one.
+fn squeezed(value: &[u8]) -> Vec<u8> {
+    let mut value = value.to_vec();
+    value.dedup_by(|a, b| (*a, *b) == (b' ', b' '));
+    value
+}
+
+/// A name, and names that nearly are it.
+fn alike(name: &str) -> [String; 9] {
+    [
+        name.to_owned(),
+        name.to_ascii_uppercase(),
+        name.get(..name.len().saturating_sub(1)).unwrap_or_default().to_owned(),
+        name.get(1..).unwrap_or_default().to_owned(),
+        format!("{name}s"),
+        format!("{name} "),
+        format!("{name}:"),
+        name.replace('-', "_"),
+        name.replace('_', "-"),
+    ]
+}
+
+#[test]
+fn a_view_shows_what_was_signed_and_nothing_else() {
+    const HOST: (&str, &[u8]) = ("host", b"localhost");
+    let names: Vec<String> = (0..70).map(|nth| format!("x-{}-{nth}", nth % 7)).collect();
+    let mut many: Vec<(&str, &[u8])> =
+        names.iter().map(|name| (name.as_str(), name.as_bytes())).collect();
+    many.extend([HOST, ("x-3-3", b"again")]);
+    let cases: [(&str, Pairs<'_>, Pairs<'_>); 13] = [
+        ("/", &[HOST], &[]),
+        // Names that are alike.
+        (
+            "/b/k",
+            &[HOST, ("range", b"bytes=0-1")],
+            &[("rang", b"1"), ("ranges", b"2"), ("hos", b"3"), ("hosts", b"4")],
+        ),
+        ("/b/k", &[HOST, ("rang", b"1"), ("ranges", b"2")], &[("range", b"bytes=0-1")]),
+        ("/b/k", &[("ranges", b"2"), ("Range", b"bytes=0-1"), ("Host", b"localhost")], &[]),
+        ("/b/k", &[HOST, ("x_custom", b"1")], &[("x-custom", b"2"), ("xcustom", b"3")]),
+        ("/b/k", &[HOST, ("x-custom", b"2"), ("x_custom", b"1")], &[("x_custo", b"3")]),
+        // Values that are nothing, several, or not as they are signed.
+        ("/b/k", &[HOST, ("x-empty", b"")], &[("x-empt", b"1"), ("x-none", b"")]),
+        (
+            "/b/k",
+            &[("x-a", b"2"), HOST, ("x-a", b""), ("x-a-b", b"1"), ("x-a", b"1, 3")],
+            &[("x-b", b"4"), ("x-b", b"5")],
+        ),
+        ("/b/k", &[HOST, ("x-a", b" \ta  b\t  \"c   d\" \xff\xc3\xa9\t ")], &[("x-b", b" 1  2 ")]),
+        ("/b/k", &many, &[("x-7-7", b"1"), ("x-3-33", b"2")]),
+        // HTTP/2, whose authority is the host.
+        ("https://b.example.com:8443/k?x=1", &[("x-a", b"1")], &[("x-b", b"2")]),
+        ("https://b.example.com", &[("host", b"B.example.com"), ("x-a", b"1")], &[("x-b", b"2")]),
+        // A path and parameters that are written in another way than they are signed.
+        (
+            "/b/a%20b/%7e%2f+%C3%A9/..?z=%7e&b=2&a%2Fb=c+d&b=1&none&=&x=%41&X=%2541&b=\
+             &x-amz-acl=%3D&X-Amz-Dat=%26&X-Amz-Dates=1&%c3%a9=%e9",
+            &[HOST],
+            &[],
+        ),
+    ];
+    let rules = Verifier::s3("us-east-1");
+    for (uri, signed, unsigned) in cases {
+        for mechanism in [Mechanism::Header, Mechanism::Query] {
+            let parts = half_signed(uri, signed, unsigned, mechanism);
+            let head = Head::new(&parts);
+            let claim = rules.read(&head.request(), clock()).expect("a claim");
+            let (path, query, fields) = canonical_parts(&claim.canonical_request());
+            let secret = SecretKey::new(SECRET).expect("a secret");
+            let key = SigningKey::derive(&secret, &claim.scope());
+            let verified = claim.verify(&key).expect("the key");
+
+            let keep = Keep::default();
+            let pieces = Pieces(VecDeque::new(), Arc::default());
+            let layer = VerifyLayer::new("s3", "us-east-1", Keys).clock(clock);
+            let mut service = layer.layer(keep.clone());
+            let request = http::Request::from_parts(parts.clone(), pieces);
+            assert_eq!(block_on(service.call(request)).expect("an answer").status(), 200);
+            let view = keep.0.lock().expect("a lock").take().expect("a verified head");
+
+            assert_eq!(view.mechanism(), mechanism);
+            assert!(verified.path() == *view.path() && view.path() == path, "{uri}");
+            let owned = |(name, value): (&[u8], &[u8])| (name.to_vec(), value.to_vec());
+            assert_eq!(view.query().map(owned).collect::<Vec<_>>(), query);
+            let parameters = verified.query().map(|p| (p.name.to_vec(), p.value.to_vec()));
+            assert_eq!(parameters.collect::<Vec<_>>(), query);
+
+            // All names that came, all that are signed or could be, and all that are nearly theirs.
+            let came = head.request().headers.iter().map(|field| field.name.to_owned());
+            let text = |name: &[u8]| String::from_utf8(name.to_vec()).expect("a name");
+            let listed = fields.iter().map(|(name, _)| text(name));
+            let known = ["", "host", "authorization", "x-amz-date", "x-amz-content-sha256"];
+            let names = came.chain(listed).chain(known.map(str::to_owned));
+            let mut shown = BTreeSet::new();
+            for name in names.flat_map(|name| alike(&name)) {
+                let lower = name.to_ascii_lowercase();
+                let line = fields.iter().find(|(signed, _)| text(signed) == lower);
+                let value = view.header(&name);
+                assert_eq!(value.map(squeezed), line.map(|(_, value)| value.clone()), "{name}");
+                let joined = verified.header(&name).map(|field| field.joined());
+                assert_eq!(value.map(<[u8]>::to_vec), joined, "{name}");
+                assert_eq!(value.is_some(), verified.covers(&name), "{name}");
+                shown.extend(value.map(|_| lower));
+            }
+            assert_eq!(shown.len(), fields.len());
+            for (name, _) in signed {
+                assert!(view.header(name).is_some(), "{name}");
+            }
+            for (name, _) in unsigned {
+                assert_eq!(view.header(name), None, "{name}");
+            }
+            for name in ["authorization", ":authority", ""] {
+                assert_eq!(view.header(name), None, "{name}");
+            }
+            assert!(view.header("HOST").is_some());
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Names and values that a request is kept by, in one piece of memory.
+//! Names and values that a request is kept by, in two pieces of memory: text and places.
 
 use std::vec::Vec;
 

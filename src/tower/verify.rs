@@ -176,7 +176,8 @@ impl VerifiedHead {
         self.query.iter()
     }
 
-    /// A field that the signature covers, its values joined with commas.
+    /// A field that the signature covers, its values joined with commas, as they were signed but
+    /// for runs of spaces.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         let mut fields = self.headers.iter();

@@ -29,7 +29,6 @@ use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, SessionToken};
 use crate::error::{Error, Family, Hint};
 use crate::http::{Head, Hold, VerifiedBody};
-use crate::request::Request;
 use crate::signature::SigningKey;
 use crate::time::Timestamp;
 use crate::verify::{Mechanism, ReadError, Verified, Verifier, VerifyError};
@@ -113,20 +112,13 @@ pub struct VerifiedHead {
 }
 
 impl VerifiedHead {
-    /// `request` is what was verified.
-    fn of(verified: &Verified<'_>, request: &Request<'_>, answers: Answers) -> Self {
+    fn of(verified: &Verified<'_>, answers: Answers) -> Self {
         let mut query = Pairs::default();
         for parameter in verified.query() {
             query.put(
                 |text| parameter.name.pieces(|piece| text.extend_from_slice(piece)),
                 |text| parameter.value.pieces(|piece| text.extend_from_slice(piece)),
             );
-        }
-        let fields = request.headers.iter();
-        let len = fields.map(|field| field.name.len() + field.value.len()).sum();
-        let mut headers = Pairs::with_room(request.headers.len(), len);
-        for (name, value) in verified.covered_fields() {
-            headers.put_field(name, value);
         }
         Self {
             access_key_id: verified.access_key_id(),
@@ -136,7 +128,7 @@ impl VerifiedHead {
             timestamp: verified.timestamp(),
             path: verified.path().to_vec(),
             query,
-            headers,
+            headers: Pairs::of_fields(verified.covered_fields()),
         }
     }
 
@@ -546,7 +538,7 @@ impl<K: KeyProvider> VerifyLayer<K> {
             },
         };
         let verified = verified.map_err(|error| refuse(error.into()))?;
-        let view = VerifiedHead::of(&verified, &head.request(), answers.clone());
+        let view = VerifiedHead::of(&verified, answers.clone());
         let machine = verified.into_checked_body().map_err(|error| refuse(error.into()))?;
         Ok((view, Box::new(machine), whole))
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::fmt::Debug;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -11,8 +12,8 @@ use countersign::http::{
 };
 use countersign::{
     AccessKeyId, BodyError, BodyVerifier, ChecksumAlgorithm, Checksummer, ChunkError, ChunkSigner,
-    ContentSha256, CredentialScope, Credentials, Framing, Header, Request, SecretKey, Signer,
-    SigningKey, Timestamp, Verifier,
+    ContentSha256, CredentialScope, Credentials, Framing, Header, Request, SecretKey, Signed,
+    Signer, SigningKey, Timestamp, Verifier,
 };
 use http::HeaderMap;
 use http_body::{Body, Frame};
@@ -42,8 +43,8 @@ impl Body for Pieces {
     }
 }
 
-/// Data and trailers that come out, and how it ends.
-fn drain<B: Body<Data = Bytes> + Unpin>(
+/// Data and trailers that come out, and how it ends. An end of either kind leaves nothing to come.
+fn drain<B: Body<Data = Bytes, Error: Debug> + Unpin>(
     body: &mut B,
 ) -> (Vec<u8>, Option<HeaderMap>, Option<B::Error>) {
     let (mut data, mut trailers) = (Vec::new(), None);
@@ -51,8 +52,13 @@ fn drain<B: Body<Data = Bytes> + Unpin>(
     loop {
         match Pin::new(&mut *body).poll_frame(&mut context) {
             Poll::Pending => panic!("these bodies are always ready"),
-            Poll::Ready(None) => return (data, trailers, None),
+            Poll::Ready(None) => {
+                assert!(body.is_end_stream() && body.size_hint().exact() == Some(0));
+                return (data, trailers, None);
+            }
             Poll::Ready(Some(Err(error))) => {
+                let hint = body.size_hint();
+                assert!(body.is_end_stream() && hint.exact() == Some(0), "{error:?} {hint:?}");
                 let again = Pin::new(&mut *body).poll_frame(&mut context);
                 assert!(matches!(again, Poll::Ready(None)), "nothing comes after an error");
                 return (data, trailers, Some(error));
@@ -68,27 +74,42 @@ fn drain<B: Body<Data = Bytes> + Unpin>(
     }
 }
 
-/// A head that verified, twice: to sign a body for it, and to verify that.
-fn upload(content: ContentSha256, decoded_len: u64, trailers: &str) -> (ChunkSigner, BodyVerifier) {
-    let now = Timestamp::parse("20130524T000000Z").expect("a time");
-    let scope = CredentialScope { date: now.date(), region: "us-east-1", service: "s3" };
+const HOST: [Header<'_>; 1] = [Header { name: "host", value: b"b.s3.amazonaws.com" }];
+const REQUEST: Request<'_> = Request { method: "PUT", target: "/k", headers: &HOST };
+
+fn now() -> Timestamp {
+    Timestamp::parse("20130524T000000Z").expect("a time")
+}
+
+/// Signs with this signer.
+fn with_signer<T>(sign: impl FnOnce(&Signer<'_>) -> T) -> T {
+    let scope = CredentialScope { date: now().date(), region: "us-east-1", service: "s3" };
     let credentials = Credentials {
         access_key_id: AccessKeyId::new("AKIAIOSFODNN7EXAMPLE").expect("a name"),
         secret_key: SecretKey::new(SECRET).expect("a secret"),
         session_token: None,
     };
-    let signer = Signer::new(&credentials, scope).expect("a signer");
-    let wire = [Header { name: "host", value: b"b.s3.amazonaws.com" }];
-    let request = Request { method: "PUT", target: "/k", headers: &wire };
+    sign(&Signer::new(&credentials, scope).expect("a signer"))
+}
+
+/// A head that verified, twice: to sign a body for it, and to verify that.
+fn upload(content: ContentSha256, decoded_len: u64, trailers: &str) -> (ChunkSigner, BodyVerifier) {
     let framing = Framing { content, decoded_len, trailers };
-    let (signed, chunks) = signer.sign_stream(&request, &framing, now).expect("signed");
+    with_signer(|signer| {
+        let (signed, chunks) = signer.sign_stream(&REQUEST, &framing, now()).expect("signed");
+        (chunks, machine(&signed))
+    })
+}
+
+/// What verifies the body of such a head.
+fn machine(signed: &Signed<'_>) -> BodyVerifier {
     let added: Vec<_> = signed.headers().map(|(name, value)| (name, value.to_string())).collect();
     let added = added.iter().map(|(name, value)| Header { name, value: value.as_bytes() });
-    let headers: Vec<_> = wire.into_iter().chain(added).collect();
-    let claim = Verifier::s3("us-east-1").read(&Request { headers: &headers, ..request }, now);
+    let headers: Vec<_> = HOST.into_iter().chain(added).collect();
+    let claim = Verifier::s3("us-east-1").read(&Request { headers: &headers, ..REQUEST }, now());
     let claim = claim.expect("a claim");
     let key = SigningKey::derive(&SecretKey::new(SECRET).expect("a secret"), &claim.scope());
-    (chunks, claim.verify(&key).expect("a good head").into_checked_body().expect("checks"))
+    claim.verify(&key).expect("a good head").into_checked_body().expect("checks")
 }
 
 fn checksum() -> Trailing {
@@ -276,6 +297,52 @@ fn a_signed_body_has_the_length_that_was_signed() {
     assert!(SignedBody::new(chunks, &framing, 0, Trailing::Nothing, ()).is_none());
     let (chunks, _) = upload(content, 1, "");
     assert!(SignedBody::new(chunks, &framing, 1, checksum(), ()).is_none());
+}
+
+/// A body that fails after some data.
+struct Broken(Option<Bytes>);
+
+impl Body for Broken {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        Poll::Ready(Some(self.0.take().map(Frame::data).ok_or("broken")))
+    }
+}
+
+#[test]
+fn nothing_is_left_at_an_end_of_either_kind() {
+    // The head of this one announces no length.
+    let digest = ContentSha256::of(b"hello");
+    let whole =
+        || with_signer(|signer| machine(&signer.sign(&REQUEST, digest, now()).expect("signed")));
+    let mut body = VerifiedBody::new(whole(), Pieces::of(b"hello", 2));
+    assert_eq!(body.size_hint().exact(), None);
+    let (data, _, error) = drain(&mut body);
+    assert!(data == b"hello" && error.is_none(), "{error:?}");
+    let mut body = VerifiedBody::new(whole(), Pieces::of(b"hullo", 2));
+    assert!(matches!(drain(&mut body).2, Some(VerifiedBodyError::Refused(_))));
+    let mut body = VerifiedBody::new(whole(), Broken(Some(Bytes::from_static(b"he"))));
+    assert!(matches!(drain(&mut body).2, Some(VerifiedBodyError::Inner("broken"))));
+
+    let content = ContentSha256::StreamingSigned;
+    let framing = Framing { content, decoded_len: 9, trailers: "" };
+    let (chunks, machine) = upload(content, 9, "");
+    let source = Broken(Some(Bytes::from_static(b"hello")));
+    let signed = SignedBody::new(chunks, &framing, 3, Trailing::Nothing, source);
+    let mut signed = signed.expect("a body");
+    let announced = signed.size_hint().exact();
+    let (wire, _, error) = drain(&mut signed);
+    assert!(matches!(error, Some(SignedBodyError::Inner("broken"))));
+    assert!(!wire.is_empty() && announced > Some(wire.len() as u64));
+    let mut body = VerifiedBody::new(machine, Broken(Some(wire.into())));
+    assert_eq!(body.size_hint().exact(), Some(9));
+    let (data, _, error) = drain(&mut body);
+    assert!(data == b"hel" && matches!(error, Some(VerifiedBodyError::Inner("broken"))));
 }
 
 /// Of chunks that arrive together, those before a bad one come out, and nothing behind it.

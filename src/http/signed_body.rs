@@ -164,6 +164,13 @@ impl<B> SignedBody<B> {
         self.out.push_back(Bytes::copy_from_slice(signer.finish(&trailers)?.as_bytes()));
         Ok(())
     }
+
+    /// Nothing comes out after an error.
+    fn give_up(&mut self) {
+        self.signer = None;
+        self.waiting.clear();
+        self.out.clear();
+    }
 }
 
 impl Trailing {
@@ -225,8 +232,7 @@ where
                 None => self.finish().map_err(SignedBodyError::Chunk),
             };
             if let Err(error) = result {
-                self.signer = None;
-                self.out.clear();
+                self.give_up();
                 return Poll::Ready(Some(Err(error)));
             }
         }
@@ -237,7 +243,7 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        SizeHint::with_exact(if self.is_end_stream() { 0 } else { self.left })
     }
 }
 

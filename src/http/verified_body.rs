@@ -292,7 +292,8 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+        let left = if self.is_end_stream() { Some(0) } else { self.left };
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 

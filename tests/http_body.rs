@@ -314,6 +314,21 @@ impl Body for Broken {
     }
 }
 
+/// A body that does not go on after some data.
+struct Stalled(Option<Bytes>);
+
+impl Body for Stalled {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.take().map_or(Poll::Pending, |data| Poll::Ready(Some(Ok(Frame::data(data)))))
+    }
+}
+
 #[test]
 fn nothing_is_left_at_an_end_of_either_kind() {
     // The head of this one announces no length.
@@ -343,6 +358,49 @@ fn nothing_is_left_at_an_end_of_either_kind() {
     assert_eq!(body.size_hint().exact(), Some(9));
     let (data, _, error) = drain(&mut body);
     assert!(data == b"hel" && matches!(error, Some(VerifiedBodyError::Inner("broken"))));
+}
+
+#[test]
+fn debug_shows_neither_data_nor_signatures() {
+    /// Shows a body before each of its frames, and behind its end.
+    fn shown<B: Body<Data = Bytes, Error: Debug> + Debug + Unpin>(body: &mut B) -> (String, Bytes) {
+        let (mut text, mut out) = (format!("{body:?}"), Vec::new());
+        let mut context = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(frame)) = Pin::new(&mut *body).poll_frame(&mut context) {
+            out.extend(frame.expect("a frame").into_data().unwrap_or_default());
+            text.push_str(&format!("\n{body:?}"));
+        }
+        (text, out.into())
+    }
+    let content = ContentSha256::StreamingSigned;
+    let data = b"secret,".repeat(30);
+    let framing = Framing { content, decoded_len: 210, trailers: "" };
+    for (piece, wire_piece) in [(210, 10_000), (35, 100), (100, 400)] {
+        let (chunks, machine) = upload(content, 210, "");
+        // The first poll signs more than one chunk; what is left of a piece waits.
+        let source = Pieces::of(&data, piece);
+        let signed = SignedBody::new(chunks, &framing, 30, Trailing::Nothing, source);
+        let (mut text, wire) = shown(&mut signed.expect("a body"));
+        let signatures: Vec<_> = String::from_utf8_lossy(&wire)
+            .split("chunk-signature=")
+            .skip(1)
+            .map(|rest| rest[..64].to_owned())
+            .collect();
+        assert_eq!(signatures.len(), 8);
+        for hold in [Hold::Nothing, Hold::Chunks, Hold::End] {
+            let (_, machine) = upload(content, 210, "");
+            let pieces = Pieces::of(&wire, wire_piece);
+            text += &shown(&mut VerifiedBody::new(machine, pieces).hold(hold)).0;
+        }
+        // Its input ends in the middle of a chunk and may go on.
+        let mut body = VerifiedBody::new(machine, Stalled(Some(wire.slice(..wire.len() / 2))));
+        text += &shown(&mut body).0;
+        assert!(text.contains("SignedBody") && text.contains("VerifiedBody"));
+        assert!(!text.contains("secret") && !text.contains("chunk-signature"), "{text}");
+        for signature in &signatures {
+            assert!(!text.contains(signature), "{text}");
+        }
+    }
 }
 
 /// Of chunks that arrive together, those before a bad one come out, and nothing behind it.

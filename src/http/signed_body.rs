@@ -48,7 +48,6 @@ pub enum Trailing {
 /// let body = SignedBody::new(chunks, &framing, 64 * 1024, Trailing::Nothing, data)?;
 /// # Some(body) }
 /// ```
-#[derive(Debug)]
 pub struct SignedBody<B> {
     inner: B,
     /// `None` once the end has been written. It is large, and a request passes through many hands.
@@ -169,6 +168,7 @@ impl<B> SignedBody<B> {
     fn give_up(&mut self) {
         self.signer = None;
         self.waiting.clear();
+        self.waiting_len = 0;
         self.out.clear();
     }
 }
@@ -244,6 +244,21 @@ where
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(if self.is_end_stream() { 0 } else { self.left })
+    }
+}
+
+impl<B> fmt::Debug for SignedBody<B> {
+    /// Shows no data, and no signatures of chunks, which wait between it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let out: usize = self.out.iter().map(Bytes::len).sum();
+        f.debug_struct("SignedBody")
+            .field("left", &self.left)
+            .field("ended", &self.signer.is_none())
+            .field("chunk_len", &self.chunk_len)
+            .field("trailing", &self.trailing)
+            .field("waiting", &self.waiting_len)
+            .field("out", &out)
+            .finish_non_exhaustive()
     }
 }
 

@@ -47,7 +47,6 @@ const MAX_HELD: usize = 16 * 1024 * 1024;
 ///     Ok(())
 /// }
 /// ```
-#[derive(Debug)]
 pub struct VerifiedBody<B> {
     inner: B,
     /// Whether `inner` has been read to its end.
@@ -232,6 +231,7 @@ impl<B> VerifiedBody<B> {
     fn give_up(&mut self) {
         self.machine = None;
         self.held.clear();
+        self.held_len = 0;
         self.released.clear();
         self.input = Bytes::new();
     }
@@ -294,6 +294,22 @@ where
     fn size_hint(&self) -> SizeHint {
         let left = if self.is_end_stream() { Some(0) } else { self.left };
         left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl<B> fmt::Debug for VerifiedBody<B> {
+    /// Shows no data, nor what is around it: of a chunk that waits, its signature is part.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let released: usize = self.released.iter().map(Bytes::len).sum();
+        f.debug_struct("VerifiedBody")
+            .field("left", &self.left)
+            .field("ended", &self.ended)
+            .field("proven", &self.proof.is_some())
+            .field("hold", &self.hold)
+            .field("input", &self.input.len())
+            .field("held", &self.held_len)
+            .field("released", &released)
+            .finish_non_exhaustive()
     }
 }
 

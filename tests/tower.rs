@@ -17,9 +17,9 @@ use countersign::tower::{
     VerifyLayer, Wanted,
 };
 use countersign::{
-    AccessKeyId, CanonicalRequest, ChecksumAlgorithm, ChunkSigner, ContentSha256, CredentialScope,
-    Credentials, Framing, Header, Mechanism, Request, SecretKey, SessionToken, SignError, Signer,
-    SigningKey, Timestamp, Verifier,
+    AccessKeyId, CanonicalRequest, ChecksumAlgorithm, ChunkSigner, ContentHeader, ContentSha256,
+    CredentialScope, Credentials, Framing, Header, Mechanism, Request, SecretKey, SessionToken,
+    SignError, Signer, SigningKey, Timestamp, Verifier,
 };
 use http_body::{Body, Frame};
 use tower_layer::Layer;
@@ -458,6 +458,99 @@ fn refusals_do_not_touch_the_body() {
 
     let (status, body, asked) = call("s3", sign("s3", "BROKEN", None, digest, 5).parts, b"hello");
     assert_eq!((status, body.as_str(), asked), (500, "", 0));
+
+    // Outside S3, where a body may have to be held, nothing is held for who cannot be let in.
+    let mut parts = sign("execute-api", ID, None, digest, 5).parts;
+    parts.headers.remove("authorization");
+    let (status, _, asked) = call("execute-api", parts, b"hello");
+    assert_eq!((status, asked), (403, 0));
+    let mut parts = sign("execute-api", ID, None, digest, 5).parts;
+    parts.headers.insert("x-amz-date", http::HeaderValue::from_static("20130524T010000Z"));
+    let (status, _, asked) = call("execute-api", parts, b"hello");
+    assert_eq!((status, asked), (403, 0));
+}
+
+/// A body is held where its head says nothing of it, and only there.
+#[test]
+fn a_body_that_its_head_speaks_of_is_not_held() {
+    let body = vec![b'a'; 2000];
+    let digest = ContentSha256::of(&body);
+    let parts = sign("execute-api", ID, None, digest, 2000).parts;
+    assert_eq!(call("execute-api", parts, &body).0, 413);
+    // It is announced: by a service that streams, or a client that always sends the field.
+    for service in ["aoss", "execute-api"] {
+        for content in [digest, ContentSha256::UnsignedPayload] {
+            if service == "execute-api" && content != digest {
+                continue;
+            }
+            let layer = SignLayer::new(service, "us-east-1", credential(None)).clock(clock);
+            let layer = layer.rules(|signer| signer.content_header(ContentHeader::Send));
+            let layer = layer.body(match content {
+                ContentSha256::Digest(digest) => SignBody::Digest(digest),
+                _ => SignBody::Unsigned,
+            });
+            let wire = Wire { service: "s3", sent: Arc::default() };
+            let request = request(Upload::of(&body), "http://localhost/b/k");
+            let _ = block_on(layer.layer(wire.clone()).call(request)).expect("an answer");
+            let (mut parts, _) = wire.sent.lock().expect("a lock").take().expect("a request");
+            parts.uri = http::Uri::from_static("/b/k");
+            let (status, text, asked) = call(service, parts, &body);
+            assert_eq!((status, asked), (200, 21), "{service}, {content}: {text}");
+        }
+    }
+}
+
+/// Signed chunks are held until their signature is checked, up to a limit that a layer can be told.
+#[test]
+fn how_much_is_held_can_be_told() {
+    let content = ContentSha256::StreamingSigned;
+    let outcome = |max_held| {
+        let mut signed = sign("s3", ID, None, content, 5);
+        let mut chunks = signed.chunks.take().expect("chunks");
+        let mut wire = chunks.chunk(b"hello").expect("a chunk").as_bytes().to_vec();
+        wire.extend_from_slice(b"hello\r\n");
+        wire.extend_from_slice(chunks.finish(&[]).expect("an end").as_bytes());
+        // In pieces, so that the chunk has to be held.
+        let pieces = wire.chunks(3).map(Bytes::copy_from_slice).collect();
+        let request = http::Request::from_parts(signed.parts, Pieces(pieces, Arc::default()));
+        let layer = VerifyLayer::new("s3", "us-east-1", Keys).clock(clock).max_held(max_held);
+        block_on(layer.layer(Outcome).call(request)).expect("an answer").into_body()
+    };
+    assert_eq!(outcome(5), "Ok(5)");
+    assert_eq!(outcome(4), "Err(TooLong)");
+}
+
+/// A handler that answers with how long the body was, or why it was not.
+#[derive(Clone)]
+struct Outcome;
+
+impl<B> Service<http::Request<VerifiedBody<B>>> for Outcome
+where
+    B: Body<Data = Bytes, Error: std::fmt::Debug + Send> + Unpin + Send + 'static,
+{
+    type Response = http::Response<String>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<VerifiedBody<B>>) -> Self::Future {
+        Box::pin(async move {
+            let (mut body, mut len) = (request.into_body(), Ok(0));
+            while let Some(frame) =
+                std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
+            {
+                len = match (len, frame) {
+                    (Ok(len), Ok(frame)) => Ok(len + frame.into_data().unwrap_or_default().len()),
+                    (Ok(_), Err(error)) => Err(error),
+                    (Err(error), _) => Err(error),
+                };
+            }
+            Ok(http::Response::new(format!("{len:?}")))
+        })
+    }
 }
 
 #[test]
@@ -503,7 +596,7 @@ where
         let sent = (parts.clone(), body.size_hint().exact());
         *self.sent.lock().expect("a lock") = Some(sent);
         // What an HTTP/1.1 client does before it sends.
-        parts.uri = parts.uri.path_and_query().expect("a path").as_str().parse().expect("a URI");
+        parts.uri = parts.uri.path_and_query().expect("a path").to_string().parse().expect("a URI");
         let layer = VerifyLayer::new(self.service, "us-east-1", Keys).clock(clock);
         Box::pin(layer.layer(Handler).call(http::Request::from_parts(parts, body)))
     }
@@ -518,6 +611,7 @@ fn credential(token: Option<&str>) -> FixedCredential {
 }
 
 /// A body that knows its length and may end with trailers.
+#[derive(Debug)]
 struct Upload {
     pieces: VecDeque<Bytes>,
     trailers: Option<http::HeaderMap>,
@@ -619,6 +713,58 @@ fn what_the_client_signs_the_server_verifies() {
     }
 }
 
+/// HTTP clients write the target in their own way: over HTTP/1.1 its path, over HTTP/2 its authority as
+/// well. Whatever they write is what was signed.
+#[test]
+fn what_the_client_sends_is_what_was_signed() {
+    for (uri, host) in [
+        ("https://h/k", "h"),
+        ("https://h:443/k", "h"),
+        ("http://h:80/k", "h"),
+        ("https://h:80/k", "h:80"),
+        ("https://h:8443/k?x=1", "h:8443"),
+        ("https://user@h/k", "h"),
+        ("https://user:word@h:443/k", "h"),
+        ("https://h", "h"),
+        ("https://h?x=1", "h"),
+        ("https://[::1]:443/k", "[::1]"),
+    ] {
+        let wire = Wire { service: "s3", sent: Arc::default() };
+        let layer = SignLayer::new("s3", "us-east-1", credential(None)).clock(clock);
+        let layer = layer.body(SignBody::Unsigned).layer(wire.clone());
+        let answer =
+            block_on({ layer }.call(request(Upload::of(b"hello"), uri))).expect("an answer");
+        assert!(answer.body().ends_with(" hello"), "{uri}: {}", answer.body());
+        let (mut parts, _) = wire.sent.lock().expect("a lock").take().expect("a request");
+        assert_eq!(parts.headers["host"], host, "{uri}");
+        assert_eq!(parts.uri.authority().map(|authority| authority.as_str()), Some(host), "{uri}");
+        parts.version = http::Version::HTTP_2;
+        if parts.uri.path_and_query().is_none_or(|path| path.as_str().starts_with('?')) {
+            continue;
+        }
+        assert_eq!(call("s3", parts, b"hello").0, 200, "{uri}");
+    }
+}
+
+/// Frames have a length, and a message has one way to say how long it is.
+#[test]
+fn frames_take_the_place_of_a_transfer_coding() {
+    let wire = Wire { service: "s3", sent: Arc::default() };
+    let layer = SignLayer::new("s3", "us-east-1", credential(None)).clock(clock);
+    let layer = layer.body(SignBody::Chunked {
+        content: ContentSha256::StreamingSigned,
+        chunk_len: 8192,
+        trailers: SignTrailers::None,
+    });
+    let mut request = request(Upload::of(b"hello"), "http://h/k");
+    request.headers_mut().insert("transfer-encoding", http::HeaderValue::from_static("chunked"));
+    let answer = block_on(layer.layer(wire.clone()).call(request)).expect("an answer");
+    assert!(answer.body().ends_with(" hello"), "{}", answer.body());
+    let (parts, _) = wire.sent.lock().expect("a lock").take().expect("a request");
+    assert!(parts.headers.contains_key("content-length"));
+    assert!(!parts.headers.contains_key("transfer-encoding"));
+}
+
 #[test]
 fn what_cannot_be_signed_is_not_sent() {
     struct NoKeys;
@@ -673,6 +819,33 @@ fn nothing_secret_is_shown_by_debug() {
         SignLayer::new("s3", "us-east-1", credential(Some(TOKEN))),
         VerifyLayer::new("s3", "us-east-1", credential(Some(TOKEN))),
     );
+    let wire = Shown(Arc::default());
+    for way in [SignBody::Unsigned, SignBody::Whole { max: 100 }] {
+        let layer = SignLayer::new("s3", "us-east-1", credential(None)).clock(clock).body(way);
+        let request = request(Upload::of(b"private"), "http://h/k");
+        let _ = block_on(layer.layer(wire.clone()).call(request)).expect("an answer");
+    }
+    let shown = shown + &*wire.0.lock().expect("a lock");
+    assert!(!shown.contains("private"), "{shown}");
     assert!(shown.contains("ASIATEMPORARY") && shown.contains("Found"), "{shown}");
     assert!(!shown.contains(SECRET) && !shown.contains(TOKEN), "{shown}");
+}
+
+/// Writes down how a body that is sent is shown.
+#[derive(Clone)]
+struct Shown(Arc<Mutex<String>>);
+
+impl Service<http::Request<SigningBody<Upload>>> for Shown {
+    type Response = ();
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<(), Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<SigningBody<Upload>>) -> Self::Future {
+        self.0.lock().expect("a lock").push_str(&format!("{:?}", request.body()));
+        std::future::ready(Ok(()))
+    }
 }

@@ -87,12 +87,13 @@ impl<'a> SignerAt<'_, 'a> {
                 return Err(SignError::StreamingUnsupported);
             }
             let announced = framing.announced().ok_or(SignError::Trailers)?;
+            Self::check_unannounced(reading)?;
             let Framing { content, decoded_len, trailers } = *framing;
             // Frames are longer than what is in them.
             if reading.announced_len.is_some_and(|len| len <= decoded_len) {
                 return Err(SignError::ContentConflict);
             }
-            let additions = self.additions(reading, content)?.with_content();
+            let additions = self.additions(content).with_content();
             let additions = additions.with_stream(decoded_len, trailers);
             let signed = Signed::new(self, reading, content, additions)?;
             let chain = || Chain::new(self.signer.key.clone(), self.now, scope, signed.signature());
@@ -201,19 +202,21 @@ impl<'a> SignerAt<'_, 'a> {
 
     /// What is added to every request that is signed in its header.
     #[inline(always)]
-    fn additions(
-        &self,
-        reading: &Reading<'_, '_>,
-        content: ContentSha256,
-    ) -> Result<Additions<'a>, SignError> {
-        if reading.wire.first(Known::AmzContentSha256).is_some() {
-            return Err(SignError::ReservedField);
-        }
+    fn additions(&self, content: ContentSha256) -> Additions<'a> {
         let additions = Additions::at(self.now, content);
-        Ok(match self.signer.token_parts() {
+        match self.signer.token_parts() {
             (Some((token, text)), _) => additions.with_token(token, text),
             (None, _) => additions,
-        })
+        }
+    }
+
+    /// The content is announced by the signer alone.
+    #[inline(always)]
+    fn check_unannounced(reading: &Reading<'_, '_>) -> Result<(), SignError> {
+        match reading.wire.first(Known::AmzContentSha256) {
+            Some(_) => Err(SignError::ReservedField),
+            None => Ok(()),
+        }
     }
 
     /// What is added to one with a body that is not streamed.
@@ -223,13 +226,14 @@ impl<'a> SignerAt<'_, 'a> {
         reading: &Reading<'_, '_>,
         content: ContentSha256,
     ) -> Result<Additions<'a>, SignError> {
-        let additions = self.additions(reading, content)?;
+        Self::check_unannounced(reading)?;
         if !matches!(content, ContentSha256::Digest(_) | ContentSha256::UnsignedPayload) {
             return Err(SignError::StreamingUnsupported);
         }
         check_body(reading, &content)?;
         let announced = self.signer.content_header == ContentHeader::Send
             || content == ContentSha256::UnsignedPayload;
+        let additions = self.additions(content);
         Ok(if announced { additions.with_content() } else { additions })
     }
 

@@ -289,6 +289,9 @@ impl<'a> Signer<'a> {
 
     /// Signs a whole request; the result says which fields to add.
     ///
+    /// A body may stay uncovered ([`ContentSha256::UnsignedPayload`]) for S3 and a few services more;
+    /// others refuse it, and so does a [`Verifier`](crate::Verifier) that is not told otherwise.
+    ///
     /// # Errors
     /// [`SignError`]; nothing that was given is changed.
     #[inline]

@@ -10,7 +10,7 @@
 use core::fmt;
 
 use crate::credential::CredentialScope;
-use crate::crypto::{Begun, DIGEST_LEN, Gathering, Layout};
+use crate::crypto::{BegunLayout, DIGEST_LEN, Gathering, Layout};
 use crate::signature::{Signature, SigningKey};
 use crate::time::Timestamp;
 
@@ -79,7 +79,7 @@ impl Chain {
     }
 
     #[inline]
-    fn move_on(&mut self, begun: Begun) -> Signature {
+    fn move_on(&mut self, begun: BegunLayout) -> Signature {
         let signature = self.key.finish_layout(&self.chunk, begun);
         signature.put_into(&mut self.chunk, self.previous_at);
         signature

@@ -10,7 +10,7 @@ use core::fmt;
 
 use crate::credential::{CredentialScope, SecretKey, TERMINATOR};
 use crate::crypto::{
-    Begun, DIGEST_LEN, Gathering, Layout, MacKey, constant_time_eq_hex, digest_to_hex,
+    BegunLayout, DIGEST_LEN, Gathering, Layout, MacKey, constant_time_eq_hex, digest_to_hex,
     hex_of_digest, write_ascii,
 };
 
@@ -89,7 +89,7 @@ impl SigningKey {
     pub(crate) fn finish_layout<const BLOCKS: usize>(
         &self,
         layout: &Layout<BLOCKS>,
-        begun: Begun,
+        begun: BegunLayout,
     ) -> Signature {
         Signature(digest_to_hex(&self.0.finish_layout(layout, begun)))
     }

@@ -255,15 +255,15 @@ impl<const BLOCKS: usize> Layout<BLOCKS> {
 
     /// Hashes the blocks that end before a position.
     #[inline(always)]
-    pub(crate) fn hash_before(&self, at: usize) -> Begun {
+    pub(crate) fn hash_before(&self, at: usize) -> BegunLayout {
         let (mut state, done) = (self.state, (at / BLOCK_LEN).min(self.count));
         compress256(&mut state, &self.blocks[..done]);
-        Begun { state, done }
+        BegunLayout { state, done }
     }
 }
 
 /// A layout whose first blocks are hashed.
-pub(crate) struct Begun {
+pub(crate) struct BegunLayout {
     state: [u32; 8],
     done: usize,
 }
@@ -375,7 +375,7 @@ impl MacKey {
     pub(crate) fn finish_layout<const BLOCKS: usize>(
         &self,
         layout: &Layout<BLOCKS>,
-        begun: Begun,
+        begun: BegunLayout,
     ) -> [u8; DIGEST_LEN] {
         let mut state = begun.state;
         compress256(&mut state, &layout.blocks[begun.done..layout.count]);

@@ -147,7 +147,7 @@ pub(crate) struct Layout<const BLOCKS: usize> {
 }
 
 /// A layout of which nothing is hashed: the module takes it whole.
-pub(crate) struct Begun;
+pub(crate) struct BegunLayout;
 
 impl<const BLOCKS: usize> Layout<BLOCKS> {
     /// Writes the hexadecimal digits of a digest.
@@ -167,8 +167,8 @@ impl<const BLOCKS: usize> Layout<BLOCKS> {
         self.put(at, &super::digest_to_hex(digest));
     }
 
-    pub(crate) const fn hash_before(&self, _at: usize) -> Begun {
-        Begun
+    pub(crate) const fn hash_before(&self, _at: usize) -> BegunLayout {
+        BegunLayout
     }
 }
 
@@ -241,7 +241,7 @@ impl MacKey {
     pub(crate) fn finish_layout<const BLOCKS: usize>(
         &self,
         layout: &Layout<BLOCKS>,
-        _begun: Begun,
+        _begun: BegunLayout,
     ) -> [u8; DIGEST_LEN] {
         let mut running = layout.running.clone();
         running.update(layout.blocks.as_flattened().get(..layout.len).unwrap_or_default());

@@ -106,43 +106,60 @@ fn head_with(
     change(request).body(()).expect("a request").into_parts().0
 }
 
-/// The fields of a signed form, for a file with a checksum.
-fn fields(content: &[u8]) -> Vec<(String, String)> {
+fn signer() -> Signer<'static> {
     let credentials = Credentials {
         access_key_id: AccessKeyId::new("AKIAIOSFODNN7EXAMPLE").expect("a name"),
         secret_key: secret(),
         session_token: None,
     };
+    Signer::new(&credentials, scope()).expect("a scope")
+}
+
+/// The fields of a signed form, for a file with a checksum.
+fn fields(content: &[u8]) -> Vec<(String, String)> {
     let checksum = ChecksumAlgorithm::Crc32.of(content).to_string();
-    let policy = PostPolicy::new("sigv4examplebucket")
-        .starts_with(PostField::Key, "user/")
-        .equal(PostField::Checksum("crc32"), &checksum)
-        .content_length_range(1, 1000);
-    let signer = Signer::new(&credentials, scope()).expect("a scope");
+    let policy =
+        user().equal(PostField::Checksum("crc32"), &checksum).content_length_range(1, 1000);
+    let signer = signer();
     let signed = signer.sign_form(&policy, now()).expect("a policy");
     signed.fields().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
+/// A policy to which a test adds what it is about.
+fn user<'p>() -> PostPolicy<'p> {
+    PostPolicy::new("sigv4examplebucket").starts_with(PostField::Key, "user/")
+}
+
 /// A body as browsers write it.
 fn written(fields: &[(String, String)], content: &[u8]) -> Vec<u8> {
+    written_with(BOUNDARY, fields, ("a.txt", "text/plain"), content)
+}
+
+/// The same with a boundary, and with a name and a type of the file.
+fn written_with(
+    boundary: &str,
+    fields: &[(String, String)],
+    (file, media): (&str, &str),
+    content: &[u8],
+) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, value) in fields {
         body.extend_from_slice(
             format!(
-                "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
             )
             .as_bytes(),
         );
     }
     body.extend_from_slice(
         format!(
-            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\
-             Content-Type: text/plain\r\n\r\n"
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{file}\"\r\n\
+             Content-Type: {media}\r\n\r\n"
         )
         .as_bytes(),
     );
     body.extend_from_slice(content);
-    body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+    body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
     body
 }
 
@@ -341,6 +358,58 @@ fn what_stands_before_the_file_is_bounded() {
     let many: Vec<_> = (0..=Form::MAX_FIELDS).map(|n| (format!("x{n}"), String::new())).collect();
     let refused = receive(Pieces::new([written(&many, b"a").as_slice()])).1;
     assert_eq!(refused, Err(Refused::Form(FormError::TooManyFields)));
+}
+
+/// What is signed fits with every boundary, with the least values of open fields and a file with a
+/// long name; and little more would.
+#[test]
+fn what_is_signed_fits_into_a_body() {
+    type Make = for<'n> fn(&'n [String], &'n str, usize) -> PostPolicy<'n>;
+    let policies: [Make; 4] = [
+        |_, long, len| user().equal(PostField::Meta("a"), &long[..len]),
+        |_, long, len| user().starts_with(PostField::Meta("a"), &long[..len]),
+        |names, _, count| {
+            let names = names[..count].iter();
+            names.fold(user(), |policy, name| policy.equal(PostField::Meta(name), ""))
+        },
+        |names, _, count| {
+            let names = names[..count].iter();
+            names.fold(user(), |policy, name| policy.starts_with(PostField::Meta(name), ""))
+        },
+    ];
+    let names: Vec<_> = (0..Form::MAX_FIELDS).map(|nth| nth.to_string()).collect();
+    let (long, signer) = ("a".repeat(Form::MAX_LEN), signer());
+    // Of a file system, and of a document.
+    let file = ("f".repeat(255), "t".repeat(80));
+    for (nth, make) in policies.into_iter().enumerate() {
+        let signs = |size: usize| signer.sign_form(&make(&names, &long, size), now()).is_ok();
+        let (mut size, mut over) = (0, if nth < 2 { long.len() } else { names.len() });
+        while over - size > 1 {
+            let middle = size.midpoint(over);
+            if signs(middle) { size = middle } else { over = middle }
+        }
+        let policy = make(&names, &long, size);
+        let signed = signer.sign_form(&policy, now()).expect("a policy");
+        let set = signed.fields().map(|(name, value)| (name.to_string(), value.to_string()));
+        let open = signed.open_fields().map(|(name, prefix)| (name.to_string(), prefix.into()));
+        let fields: Vec<_> = set.chain(open).collect();
+        for len in [1, 38, 57, 70] {
+            let boundary = "B".repeat(len);
+            let body = written_with(&boundary, &fields, (&file.0, &file.1), CONTENT);
+            let parts = head_with(&format!("multipart/form-data; boundary={boundary}"), |r| r);
+            let body = Pieces::new([body.as_slice()]);
+            let upload = run(FormUpload::read(&rules(), &parts, body, "sigv4examplebucket"));
+            let form = upload.expect("it fits").into_parts().0;
+            let key = SigningKey::derive(&secret(), &scope());
+            let verified =
+                rules().read_form(&form).expect("a claim").verify(&key).expect("its key");
+            assert!(verified.check(now()).is_ok(), "{nth}, {len}");
+        }
+        let boundary = "B".repeat(70);
+        let body = written_with(&boundary, &fields, (&file.0, &file.1), b"");
+        let before = body.len() - format!("\r\n--{boundary}--\r\n").len();
+        assert!((Form::MAX_LEN - 200..=Form::MAX_LEN).contains(&before), "{nth}: {before} bytes");
+    }
 }
 
 #[test]

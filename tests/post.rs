@@ -235,6 +235,8 @@ fn nonsense_is_not_signed() {
         assert_eq!(refused(good.clone()), None, "{good:?}");
     }
     let long = "a".repeat(20_480);
+    let names: Vec<_> = (0..255).map(|nth| nth.to_string()).collect();
+    let many = names.iter().map(|name| PostField::Meta(name));
     for (policy, error) in [
         (PostPolicy::new(BUCKET), E::KeyMissing),
         (PostPolicy::new(BUCKET).equal(PostField::Acl, "private"), E::KeyMissing),
@@ -269,6 +271,11 @@ fn nonsense_is_not_signed() {
         (key().starts_with(PostField::StorageClass, ""), E::ExactOnly),
         (key().starts_with(PostField::SuccessActionStatus, "20"), E::ExactOnly),
         (key().equal(PostField::Meta("a"), &long), E::TooLong),
+        // With what carries it: the value is in the policy once more, in base64.
+        (key().equal(PostField::Meta("a"), &long[..8400]), E::TooLong),
+        (key().starts_with(PostField::Meta("a"), &long[..8400]), E::TooLong),
+        (many.clone().fold(key(), |policy, field| policy.equal(field, "")), E::TooLong),
+        (many.fold(key(), |policy, field| policy.starts_with(field, "")), E::TooLong),
     ] {
         assert_eq!(refused(policy.clone()), Some(error), "{policy:?}");
     }

@@ -1,6 +1,6 @@
 //! A form and a policy: nothing panics, and the answer to a fault is well formed; what is shown in the
-//! end holds to the policy. What `sign_form` made of any policy verifies, is held to, and is refused
-//! with one byte of the policy, the claim or a field that has to be equal changed.
+//! end holds to the policy. What `sign_form` made of any policy fits into a body, verifies, is held to,
+//! and is refused with one byte of the policy, the claim or a field that has to be equal changed.
 
 #![no_main]
 
@@ -141,12 +141,19 @@ fn goes_out(input: &Input<'_>) {
         let checked = claim.verify(&key).ok()?.check(now()).ok()?;
         Some(checked.content_length_range())
     };
-    // The open fields add to what the signer has measured.
-    let len: usize = set.iter().chain(&open).map(|(name, value)| name.len() + value.len()).sum();
-    if len < Form::MAX_LEN - 16 && set.len() + open.len() <= Form::MAX_FIELDS {
-        let (min, max) = input.lengths.unwrap_or((0, u64::MAX));
-        assert_eq!(accepted(&set), Some(min..=max));
+    let (min, max) = input.lengths.unwrap_or((0, u64::MAX));
+    assert_eq!(accepted(&set), Some(min..=max));
+    // As it crosses the wire, with the longest boundary.
+    let part = |name: &str| {
+        format!("--{}\r\nContent-Disposition: form-data; name=\"{name}\"", "b".repeat(70))
+    };
+    let mut body = String::new();
+    for (name, value) in set.iter().chain(&open) {
+        body += &format!("{}\r\n\r\n{value}\r\n", part(name));
     }
+    body += &format!("{}; filename=\"{}\"\r\n", part("file"), "a".repeat(255));
+    body += "Content-Type: application/octet-stream\r\n\r\n";
+    assert!(body.len() <= Form::MAX_LEN, "{} bytes", body.len());
     let (field, at, change) = input.change;
     let mut changed = set;
     let count = changed.len();

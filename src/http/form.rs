@@ -30,9 +30,6 @@ use super::part::{self, Part};
 use crate::post::{Form, FormError};
 use crate::verify::{Mechanism, ReadError, Verifier};
 
-/// The longest boundary, RFC 2046 section 5.1.1.
-const MAX_BOUNDARY: usize = 70;
-
 /// What is read behind the end of a form, and thrown away. Mail has texts there, browsers nothing.
 const MAX_EPILOGUE: usize = 1024;
 
@@ -174,7 +171,7 @@ fn boundary(rules: &Verifier<'_>, parts: &Parts) -> Result<String, FormError> {
     };
     let boundary = media.to_str().ok().and_then(|media| multer::parse_boundary(media).ok());
     boundary
-        .filter(|boundary| (1..=MAX_BOUNDARY).contains(&boundary.len()))
+        .filter(|boundary| (1..=Form::MAX_BOUNDARY).contains(&boundary.len()))
         .ok_or(FormError::Malformed)
 }
 

@@ -146,7 +146,7 @@ pub enum PolicyError {
     Filename,
     /// Of this field AWS documents equality alone.
     ExactOnly,
-    /// The form has more than [`Form::MAX_FIELDS`] fields, or [`Form::MAX_LEN`] bytes.
+    /// The form could have more than [`Form::MAX_LEN`] bytes before its file, as browsers write it.
     TooLong,
 }
 

@@ -92,6 +92,9 @@ impl Form {
     /// not fit, or nearly so.
     pub const MAX_FIELDS: usize = 256;
 
+    /// The longest boundary of a body, RFC 2046 section 5.1.1.
+    pub(crate) const MAX_BOUNDARY: usize = 70;
+
     /// A form without fields, for the bucket that the request addresses: by its host or its path.
     /// A field `bucket` is no address. Taking it for one lets whoever fills the form in choose.
     #[must_use]

@@ -268,6 +268,10 @@ impl<'a> Signer<'a> {
     ///
     /// A policy lives up to seven days, as a presigned URL; S3 documents no limit.
     ///
+    /// The form fits before its file as browsers write it, with whatever boundary they choose: with
+    /// the least values that its [`open_fields`](SignedForm::open_fields) can have, a file whose name
+    /// has up to 255 bytes, and nothing else. A longer one is [`PolicyError::TooLong`].
+    ///
     /// # Errors
     /// [`PolicyError`].
     pub fn sign_form<'p>(
@@ -343,6 +347,22 @@ enum Value<'s> {
 
 /// Names of fields and texts of a form that are not in its policy: `${filename}`, the signature.
 const BESIDES: usize = 200;
+
+/// The fields that come besides those with conditions: five that prove it, and the session token.
+const PROOF_FIELDS: usize = 6;
+
+/// What a field takes in a body besides its name and its value, as browsers write it. They choose the
+/// boundary, WebKit one of 38 characters and Firefox one of up to 57; here it is the longest that may
+/// be.
+const FIELD: usize =
+    Form::MAX_BOUNDARY + "--\r\nContent-Disposition: form-data; name=\"\"\r\n\r\n\r\n".len();
+
+/// What the head of the file takes in a body: with a name of 255 bytes, which is what file systems
+/// have room for, and a type of 80, which is more than those of office documents have.
+const FILE: usize = FIELD + "file; filename=\"\"\r\nContent-Type: ".len() + 255 + 80;
+
+// What is short enough has not too many fields.
+const _: () = assert!(Form::MAX_LEN / FIELD < Form::MAX_FIELDS);
 
 impl SignedForm<'_> {
     /// The fields to send, in order: the key, what else the policy holds to one value, and what
@@ -433,19 +453,21 @@ impl SignedForm<'_> {
         String::from_utf8(bytes).unwrap_or_default()
     }
 
-    /// Whether a server would refuse the form for its length.
+    /// Whether a server would refuse the form for what stands before the file in a body.
     fn is_too_long(&self, json_len: usize) -> bool {
-        // Fields are conditions, but for six. What is far from the limit need not be counted.
-        let most = json_len + self.encoded.len() + BESIDES;
-        if self.terms.policy.conditions.len() + 6 <= Form::MAX_FIELDS && most <= Form::MAX_LEN {
+        // Names and values stand in the policy, open ones as well. What is far from the limit need
+        // not be counted.
+        let fields = self.terms.policy.conditions.len() + PROOF_FIELDS;
+        let most = json_len + self.encoded.len() + BESIDES + FILE;
+        if most.saturating_add(fields.saturating_mul(FIELD)) <= Form::MAX_LEN {
             return false;
         }
-        let (mut count, mut len) = (0, 0);
-        self.fields().for_each(|(name, value)| {
-            count += 1;
-            len += name.len() + value.len();
+        let set = self.fields().map(|(name, value)| name.len() + value.len());
+        let open = self.open_fields().map(|(name, prefix)| name.len() + prefix.len());
+        let len = set.chain(open).try_fold(FILE, |len, field| {
+            Some(len + FIELD + field).filter(|len| *len <= Form::MAX_LEN)
         });
-        count > Form::MAX_FIELDS || len > Form::MAX_LEN
+        len.is_none()
     }
 }
 
@@ -611,7 +633,7 @@ impl fmt::Debug for SignedForm<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BESIDES, PostField, PostPolicy};
+    use super::{BESIDES, PROOF_FIELDS, PostField, PostPolicy};
     use crate::base64::decode_vec;
     use crate::credential::{AccessKeyId, CredentialScope, Credentials, SecretKey, SessionToken};
     use crate::sign::Signer;
@@ -643,13 +665,18 @@ mod tests {
                 .content_length_range(0, u64::MAX);
             for policy in [few, many] {
                 let form = signer.sign_form(&policy, now).expect("a form");
-                let mut total = 0;
+                let (mut total, mut count) = (0, 0);
                 for (name, value) in form.fields() {
                     assert_eq!(name.len(), name.to_string().len());
                     assert_eq!(value.len(), value.to_string().len(), "{name}");
                     total += name.len() + value.len();
+                    count += 1;
                 }
-                assert!(form.fields().count() <= form.terms.policy.conditions.len() + 6);
+                for (name, prefix) in form.open_fields() {
+                    total += name.len() + prefix.len();
+                    count += 1;
+                }
+                assert!(count <= form.terms.policy.conditions.len() + PROOF_FIELDS);
                 assert!(total <= form.terms.json_len() + form.encoded.len() + BESIDES);
                 let json = decode_vec(&form.encoded).expect("base64");
                 assert!(json.len() <= form.terms.json_len(), "{} bytes", json.len());

@@ -221,6 +221,7 @@ fn nonsense_is_not_signed() {
     let signer = signer(None, "s3");
     let refused = |policy: PostPolicy<'_>| signer.sign_form(&policy, now()).map(|_| ()).err();
     let key = || PostPolicy::new(BUCKET).equal(PostField::Key, "k");
+    let all = |prefix| key().starts_with(PostField::Meta(""), prefix);
     let seconds = Duration::from_secs;
     let week = 7 * 24 * 60 * 60;
     for good in [
@@ -231,6 +232,8 @@ fn nonsense_is_not_signed() {
         key().content_length_range(0, u64::MAX),
         key().starts_with(PostField::Meta(""), ""),
         key().equal(PostField::Meta("a"), "\u{e9} \"$<\\"),
+        key().equal(PostField::ContentType, " a/b, a/c"),
+        key().equal(PostField::Acl, "private").starts_with(PostField::Meta(""), "x"),
     ] {
         assert_eq!(refused(good.clone()), None, "{good:?}");
     }
@@ -270,6 +273,13 @@ fn nonsense_is_not_signed() {
         (PostPolicy::new(BUCKET).starts_with(PostField::Key, "${filename}"), E::Filename),
         (key().starts_with(PostField::StorageClass, ""), E::ExactOnly),
         (key().starts_with(PostField::SuccessActionStatus, "20"), E::ExactOnly),
+        (key().starts_with(PostField::ContentType, "image/png,"), E::ContentType),
+        (key().starts_with(PostField::ContentType, "a/b, a/c"), E::ContentType),
+        (key().starts_with(PostField::Other("content-type"), " image/"), E::ContentType),
+        (all("x").equal(PostField::Meta("a"), "1"), E::Metadata),
+        (all("x").equal(PostField::Meta("a"), ""), E::Metadata),
+        (all("x").starts_with(PostField::Other("X-Amz-Meta-A"), "y"), E::Metadata),
+        (key().equal(PostField::Meta("a"), "1").starts_with(PostField::Meta(""), "x"), E::Metadata),
         (key().equal(PostField::Meta("a"), &long), E::TooLong),
         // With what carries it: the value is in the policy once more, in base64.
         (key().equal(PostField::Meta("a"), &long[..8400]), E::TooLong),
@@ -286,6 +296,44 @@ fn nonsense_is_not_signed() {
     let error = Error::from(E::KeyMissing);
     assert_eq!((error.status(Family::S3), error.code(Family::S3)), (500, "InternalError"));
     assert_ne!(E::Token(CredentialError::Empty), E::Service);
+}
+
+/// What is signed can be met by a page that sends what open fields have to begin with, whichever
+/// condition says so.
+#[test]
+fn what_is_open_says_how_it_begins() {
+    let signer = signer(None, "s3");
+    let all = |prefix| {
+        PostPolicy::new(BUCKET)
+            .equal(PostField::Key, "k")
+            .equal(PostField::Meta("a"), "x-1")
+            .starts_with(PostField::Meta(""), prefix)
+            .starts_with(PostField::ContentType, "text/plain; charset=utf-8")
+    };
+    for (policy, begins) in [
+        (all("x-").starts_with(PostField::Meta("b"), ""), "x-"),
+        (all("x-").starts_with(PostField::Meta("b"), "x"), "x-"),
+        (all("x-").starts_with(PostField::Other("X-Amz-Meta-B"), "x-y"), "x-y"),
+        (all("").starts_with(PostField::Meta("b"), "y"), "y"),
+    ] {
+        let signed = signer.sign_form(&policy, now()).expect("a policy");
+        let open: Vec<_> = signed.open_fields().map(|(name, p)| (name.to_string(), p)).collect();
+        assert_eq!(open[0], ("Content-Type".into(), "text/plain; charset=utf-8"));
+        assert_eq!(open[1].1, begins);
+        let open: Vec<_> = open.iter().map(|(name, prefix)| (name.as_str(), *prefix)).collect();
+        assert!(check(&posted(&signed, &open, None), now()).is_ok(), "{policy:?}");
+    }
+    // So much do the open fields have, and so they are measured.
+    let names: Vec<_> = (0..20).map(|nth| nth.to_string()).collect();
+    let long = "x".repeat(1000);
+    let many = |prefix| {
+        let policy = PostPolicy::new(BUCKET).equal(PostField::Key, "k");
+        let policy = policy.starts_with(PostField::Meta(""), prefix);
+        let names = names.iter();
+        names.fold(policy, |policy, name| policy.starts_with(PostField::Meta(name), ""))
+    };
+    assert_eq!(signer.sign_form(&many(&long[..100]), now()).err(), None);
+    assert_eq!(signer.sign_form(&many(&long), now()).err(), Some(PolicyError::TooLong));
 }
 
 #[test]

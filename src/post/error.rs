@@ -146,6 +146,11 @@ pub enum PolicyError {
     Filename,
     /// Of this field AWS documents equality alone.
     ExactOnly,
+    /// No item of a `Content-Type` list begins so: with a comma, which parts items, or a space before
+    /// them, which is none of theirs.
+    ContentType,
+    /// A field of metadata cannot begin as all metadata has to.
+    Metadata,
     /// The form could have more than [`Form::MAX_LEN`] bytes before its file, as browsers write it.
     TooLong,
 }
@@ -225,6 +230,8 @@ impl fmt::Display for PolicyError {
             Self::Value => "a value has control characters",
             Self::Filename => "${filename} stands in a value that has to be equal",
             Self::ExactOnly => "only equality can be asked of this field",
+            Self::ContentType => "no media type begins so",
+            Self::Metadata => "a field of metadata cannot begin as all metadata has to",
             Self::TooLong => "the form is too long",
         })
     }

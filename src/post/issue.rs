@@ -11,7 +11,7 @@ use core::time::Duration;
 use super::action::SuccessStatus;
 use super::checked::FILENAME;
 use super::error::PolicyError;
-use super::field::{META, PostField, is_exact_only, is_exempt};
+use super::field::{META, PostField, has_stem, is_exact_only, is_exempt};
 use super::form::{Form, Known};
 use super::json::Writer;
 use crate::base64::Encoder;
@@ -67,6 +67,8 @@ pub struct PostPolicy<'p> {
     conditions: Vec<Condition<'p>>,
     /// What is wrong with the first of the conditions that is.
     fault: Option<PolicyError>,
+    /// The condition on all metadata.
+    stem: Option<Condition<'p>>,
     lengths: Option<(u64, u64)>,
     /// Whether the lengths were set more than once.
     lengths_repeated: bool,
@@ -100,6 +102,7 @@ impl<'p> PostPolicy<'p> {
             bucket,
             conditions: Vec::new(),
             fault: None,
+            stem: None,
             lengths: None,
             lengths_repeated: false,
             life: Life::For(Duration::from_secs(DEFAULT_LIFE)),
@@ -115,7 +118,8 @@ impl<'p> PostPolicy<'p> {
     /// empty; it is one of [`SignedForm::open_fields`]. But for the key: the form has the beginning
     /// and `${filename}` for it.
     ///
-    /// A prefix for all metadata: `PostField::Meta("")`.
+    /// A prefix for all metadata: `PostField::Meta("")`. A `Content-Type` can be a list, parted by
+    /// commas, whose items all have to begin so.
     pub fn starts_with(self, field: PostField<'p>, prefix: &'p str) -> Self {
         self.with(field, Demand::StartsWith(prefix))
     }
@@ -145,9 +149,20 @@ impl<'p> PostPolicy<'p> {
 
     fn with(mut self, field: PostField<'p>, demand: Demand<'p>) -> Self {
         let condition = Condition { field, demand, is_key: field.is_same(PostField::Key) };
+        if field.is_stem() {
+            self.stem = Some(condition);
+        }
         self.fault = self.fault.or_else(|| condition.check(&self.conditions).err());
         self.conditions.push(condition);
         self
+    }
+
+    /// What all metadata has to begin with.
+    fn metadata(&self) -> &'p str {
+        match self.stem.map(|stem| stem.demand) {
+            Some(Demand::StartsWith(prefix)) => prefix,
+            _ => "",
+        }
     }
 
     /// Until when it is good, if that is neither past nor too far away.
@@ -183,6 +198,10 @@ impl<'p> PostPolicy<'p> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
+        let metadata = self.metadata();
+        if !metadata.is_empty() && self.conditions.iter().any(|one| !one.allows(metadata)) {
+            return Err(PolicyError::Metadata);
+        }
         let key = self.conditions.iter().find(|condition| condition.is_key);
         match key.ok_or(PolicyError::KeyMissing)?.demand {
             Demand::Equal("") => Err(PolicyError::KeyEmpty),
@@ -210,6 +229,10 @@ impl<'p> Condition<'p> {
         match self.demand {
             Demand::StartsWith(_) if self.field.is_exact_only() => Err(PolicyError::ExactOnly),
             Demand::StartsWith(_) if self.field.is_stem() => Ok(()),
+            Demand::StartsWith(prefix) if self.field.is_same(PostField::ContentType) => {
+                let in_item = !prefix.contains(',') && !prefix.starts_with(' ');
+                if in_item { Ok(()) } else { Err(PolicyError::ContentType) }
+            }
             _ if self.field.is_stem() => Err(PolicyError::FieldName),
             _ => Ok(()),
         }?;
@@ -217,6 +240,17 @@ impl<'p> Condition<'p> {
             return Err(PolicyError::Repeated);
         }
         Ok(())
+    }
+
+    /// Whether a value can meet it and begin with what all metadata has to, if it is on metadata.
+    fn allows(&self, metadata: &str) -> bool {
+        !self.field.is_meta()
+            || match self.demand {
+                Demand::Equal(value) => value.starts_with(metadata),
+                Demand::StartsWith(prefix) => {
+                    prefix.starts_with(metadata) || metadata.starts_with(prefix)
+                }
+            }
     }
 
     /// What the form has for the field; `None` if the page has to say.
@@ -255,6 +289,10 @@ impl PostField<'_> {
 
     fn is_exact_only(self) -> bool {
         self.judged(|name| is_exact_only(name))
+    }
+
+    fn is_meta(self) -> bool {
+        self.judged(|name| has_stem(name, META))
     }
 
     /// The beginning of all metadata's names.
@@ -390,9 +428,16 @@ impl SignedForm<'_> {
 
     /// The fields that the page has to send itself, and what they have to begin with.
     pub fn open_fields(&self) -> impl Iterator<Item = (PostField<'_>, &str)> {
-        let conditions = self.terms.policy.conditions.iter();
+        let policy = self.terms.policy;
+        let (conditions, metadata) = (policy.conditions.iter(), policy.metadata());
         let named = conditions.filter(|condition| !condition.is_key && !condition.field.is_stem());
-        named.filter_map(|condition| match condition.demand {
+        named.filter_map(move |condition| match condition.demand {
+            // Of two prefixes the one begins with the other.
+            Demand::StartsWith(prefix)
+                if prefix.len() < metadata.len() && condition.field.is_meta() =>
+            {
+                Some((condition.field, metadata))
+            }
             Demand::StartsWith(prefix) => Some((condition.field, prefix)),
             Demand::Equal(_) => None,
         })
@@ -455,11 +500,13 @@ impl SignedForm<'_> {
 
     /// Whether a server would refuse the form for what stands before the file in a body.
     fn is_too_long(&self, json_len: usize) -> bool {
-        // Names and values stand in the policy, open ones as well. What is far from the limit need
-        // not be counted.
-        let fields = self.terms.policy.conditions.len() + PROOF_FIELDS;
+        // Names and values stand in the policy, open ones as well, but for what all metadata begins
+        // with. What is far from the limit need not be counted.
+        let policy = self.terms.policy;
+        let fields = policy.conditions.len() + PROOF_FIELDS;
+        let fields = fields.saturating_mul(FIELD + policy.metadata().len());
         let most = json_len + self.encoded.len() + BESIDES + FILE;
-        if most.saturating_add(fields.saturating_mul(FIELD)) <= Form::MAX_LEN {
+        if most.saturating_add(fields) <= Form::MAX_LEN {
             return false;
         }
         let set = self.fields().map(|(name, value)| name.len() + value.len());

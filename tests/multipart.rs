@@ -16,8 +16,8 @@ use bytes::Bytes;
 use countersign::http::{FormFile, FormUpload, FormUploadError, VerifiedBody, VerifiedBodyError};
 use countersign::{
     AccessKeyId, BodyError, ChecksumAlgorithm, CredentialScope, Credentials, Error, Family, Form,
-    FormError, PostField, PostPolicy, ReadError, SecretKey, Signer, SigningKey, Timestamp,
-    Verifier,
+    FormError, PolicyError, PostField, PostPolicy, ReadError, SecretKey, Signer, SigningKey,
+    Timestamp, Verifier,
 };
 use http::request::Parts;
 use http_body::{Body, Frame};
@@ -409,6 +409,43 @@ fn what_is_signed_fits_into_a_body() {
         let body = written_with(&boundary, &fields, (&file.0, &file.1), b"");
         let before = body.len() - format!("\r\n--{boundary}--\r\n").len();
         assert!((Form::MAX_LEN - 200..=Form::MAX_LEN).contains(&before), "{nth}: {before} bytes");
+    }
+}
+
+/// What is signed with a checksum is a form whose file can be taken; of two checksums there is none.
+#[test]
+fn one_checksum_is_signed() {
+    use ChecksumAlgorithm as A;
+    let algorithms = [
+        A::Crc32,
+        A::Crc32c,
+        A::Crc64Nvme,
+        A::Md5,
+        A::Sha1,
+        A::Sha256,
+        A::Sha512,
+        A::Xxhash64,
+        A::Xxhash3,
+        A::Xxhash128,
+    ];
+    let signer = signer();
+    let values = algorithms.map(|algorithm| algorithm.of(CONTENT).to_string());
+    for (first, value) in algorithms.into_iter().zip(&values) {
+        let one = || user().equal(PostField::Other(first.field()), value);
+        let named = one()
+            .equal(PostField::ChecksumAlgorithm, first.name())
+            .equal(PostField::Other("Content-MD5"), &values[3]);
+        let signed = signer.sign_form(&named, now()).expect("a policy");
+        let set = signed.fields().map(|(name, value)| (name.to_string(), value.to_string()));
+        let body = written(&set.collect::<Vec<_>>(), CONTENT);
+        assert_eq!(receive(Pieces::new([body.as_slice()])), (CONTENT.to_vec(), Ok(())));
+        for (second, value) in algorithms.into_iter().zip(&values) {
+            if first != second {
+                let two = one().equal(PostField::Other(second.field()), value);
+                let refused = signer.sign_form(&two, now()).err();
+                assert_eq!(refused, Some(PolicyError::ChecksumsMultiple), "{two:?}");
+            }
+        }
     }
 }
 

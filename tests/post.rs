@@ -222,6 +222,7 @@ fn nonsense_is_not_signed() {
     let refused = |policy: PostPolicy<'_>| signer.sign_form(&policy, now()).map(|_| ()).err();
     let key = || PostPolicy::new(BUCKET).equal(PostField::Key, "k");
     let all = |prefix| key().starts_with(PostField::Meta(""), prefix);
+    let sum = |name| key().equal(PostField::Checksum(name), "AAAAAA==");
     let seconds = Duration::from_secs;
     let week = 7 * 24 * 60 * 60;
     for good in [
@@ -233,6 +234,8 @@ fn nonsense_is_not_signed() {
         key().starts_with(PostField::Meta(""), ""),
         key().equal(PostField::Meta("a"), "\u{e9} \"$<\\"),
         key().equal(PostField::ContentType, " a/b, a/c"),
+        sum("crc32").equal(PostField::ChecksumAlgorithm, "CRC32"),
+        sum("crc32").starts_with(PostField::Other("Content-MD5"), ""),
         key().equal(PostField::Acl, "private").starts_with(PostField::Meta(""), "x"),
     ] {
         assert_eq!(refused(good.clone()), None, "{good:?}");
@@ -248,6 +251,9 @@ fn nonsense_is_not_signed() {
         (PostPolicy::new("a/b").equal(PostField::Key, "k"), E::Bucket),
         (PostPolicy::new("a?b").equal(PostField::Key, "k"), E::Bucket),
         (key().content_length_range(2, 1), E::Range),
+        (sum("crc32").equal(PostField::Checksum("sha256"), "a"), E::ChecksumsMultiple),
+        (sum("CRC32").equal(PostField::Other("x-amz-checksum-SHA1"), "a"), E::ChecksumsMultiple),
+        (sum("md5").equal(PostField::Checksum("CRC64NVME"), "a"), E::ChecksumsMultiple),
         (key().content_length_range(1, 2).content_length_range(1, 2), E::Repeated),
         (key().starts_with(PostField::Key, ""), E::Repeated),
         (key().equal(PostField::Other("KEY"), "k"), E::Repeated),

@@ -5,7 +5,7 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use countersign::{Error, Family, Form, PostField, PostPolicy, Signer, Verifier};
+use countersign::{BodyError, Error, Family, Form, PostField, PostPolicy, Signer, Verifier};
 use countersign_fuzz::{Holder, ID, SECRET, form_signature, now};
 use libfuzzer_sys::fuzz_target;
 
@@ -144,7 +144,10 @@ fn goes_out(input: &Input<'_>) {
         let key = Holder { id: claim.claimed_access_key_id(), secret: SECRET, token: None }
             .key(&claim.scope());
         let checked = claim.verify(&key).ok()?.check(now()).ok()?;
-        Some(checked.content_length_range())
+        let lengths = checked.content_length_range();
+        let refused = checked.into_checked_body().err();
+        assert_ne!(refused, Some(BodyError::ChecksumsMultiple));
+        Some(lengths)
     };
     let (min, max) = input.lengths.unwrap_or((0, u64::MAX));
     assert_eq!(accepted(&set), Some(min..=max));

@@ -151,6 +151,8 @@ pub enum PolicyError {
     ContentType,
     /// A field of metadata cannot begin as all metadata has to.
     Metadata,
+    /// Several checksums are demanded: a form with more than one is refused, as on S3.
+    ChecksumsMultiple,
     /// The form could have more than [`Form::MAX_LEN`] bytes before its file, as browsers write it.
     TooLong,
 }
@@ -232,6 +234,7 @@ impl fmt::Display for PolicyError {
             Self::ExactOnly => "only equality can be asked of this field",
             Self::ContentType => "no media type begins so",
             Self::Metadata => "a field of metadata cannot begin as all metadata has to",
+            Self::ChecksumsMultiple => "several checksums are demanded",
             Self::TooLong => "the form is too long",
         })
     }

@@ -88,6 +88,8 @@ pub enum PostField<'a> {
 
 /// The stem of the fields for metadata.
 pub(super) const META: &str = "x-amz-meta-";
+/// The stem of the fields for checksums.
+const CHECKSUM: &str = "x-amz-checksum-";
 /// The stem of the fields that nobody looks at.
 const IGNORED: &str = "x-ignore-";
 
@@ -122,7 +124,7 @@ impl<'a> PostField<'a> {
             Self::CustomerKey => "x-amz-server-side-encryption-customer-key",
             Self::CustomerKeyMd5 => "x-amz-server-side-encryption-customer-key-MD5",
             Self::ChecksumAlgorithm => "x-amz-checksum-algorithm",
-            Self::Checksum(algorithm) => return ("x-amz-checksum-", algorithm),
+            Self::Checksum(algorithm) => return (CHECKSUM, algorithm),
             Self::ObjectLockMode => "x-amz-object-lock-mode",
             Self::ObjectLockRetainUntilDate => "x-amz-object-lock-retain-until-date",
             Self::ObjectLockLegalHold => "x-amz-object-lock-legal-hold",
@@ -207,6 +209,14 @@ pub(super) fn is_exact_only(name: impl AsRef<[u8]>) -> bool {
         || has_stem(name, "x-amz-") && !has_stem(name, META)
 }
 
+/// Whether a field has a checksum of the file, of whatever algorithm, and is not about checksums.
+pub(super) fn is_checksum(name: impl AsRef<[u8]>) -> bool {
+    let name = name.as_ref();
+    let about = ["x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"];
+    has_stem(name, CHECKSUM)
+        && !about.into_iter().any(|about| bytes::lowers_to(name, about.as_bytes()))
+}
+
 /// Whether a name can stand in a form: visible ASCII, no quotes.
 pub(super) fn is_name(name: &str) -> bool {
     !name.is_empty() && is_in_name(name)
@@ -232,7 +242,7 @@ impl fmt::Display for PostField<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{PostField, has_stem, is_exact_only, is_exempt, is_name};
+    use super::{PostField, has_stem, is_checksum, is_exact_only, is_exempt, is_name};
 
     #[test]
     fn names_are_compared_without_regard_to_case() {
@@ -255,6 +265,12 @@ mod tests {
         }
         assert!(is_exact_only("x-amz-storage-class") && is_exact_only("Bucket"));
         assert!(!is_exact_only("x-amz-meta-a") && !is_exact_only("key"));
+        for name in ["x-amz-checksum-crc32", "X-Amz-Checksum-SHA256", "x-amz-checksum-types"] {
+            assert!(is_checksum(name), "{name}");
+        }
+        for name in ["x-amz-checksum-algorithm", "X-Amz-Checksum-Type", "x-amz-meta-crc32"] {
+            assert!(!is_checksum(name), "{name}");
+        }
         assert!(is_name("x-amz-meta-a") && !is_name(""));
         for other in ["a b", "a\"", "a\\", "\u{e9}", "a\n", "\u{7f}"] {
             assert!(!is_name(other) && !PostField::Meta(other).is_name(), "{other:?}");

@@ -11,7 +11,7 @@ use core::time::Duration;
 use super::action::SuccessStatus;
 use super::checked::FILENAME;
 use super::error::PolicyError;
-use super::field::{META, PostField, has_stem, is_exact_only, is_exempt};
+use super::field::{META, PostField, has_stem, is_checksum, is_exact_only, is_exempt};
 use super::form::{Form, Known};
 use super::json::Writer;
 use crate::base64::Encoder;
@@ -239,6 +239,9 @@ impl<'p> Condition<'p> {
         if before.iter().any(|other| other.field.is_same(self.field)) {
             return Err(PolicyError::Repeated);
         }
+        if self.field.is_checksum() && before.iter().any(|other| other.field.is_checksum()) {
+            return Err(PolicyError::ChecksumsMultiple);
+        }
         Ok(())
     }
 
@@ -289,6 +292,11 @@ impl PostField<'_> {
 
     fn is_exact_only(self) -> bool {
         self.judged(|name| is_exact_only(name))
+    }
+
+    fn is_checksum(self) -> bool {
+        // What has a name of its own is none.
+        matches!(self, Self::Checksum(_) | Self::Other(_)) && self.judged(|name| is_checksum(name))
     }
 
     fn is_meta(self) -> bool {

@@ -52,8 +52,7 @@ impl<'r> Presigned<'r> {
         let tokens = signer.token_parts();
         if !has_ample_room {
             let mut target = Measured::default();
-            put_target(reading.request.target, &mut target);
-            authentication.put_all(&fields, &mut target);
+            put_all(reading.request.target, &authentication, &fields, &mut target);
             put_unsigned(&signature, tokens.1, &mut target);
             reading.check_with_target(target.len())?;
         }
@@ -111,9 +110,8 @@ impl<'r> Presigned<'r> {
 
     #[inline(always)]
     pub(super) fn put_target(&self, sink: &mut impl Sink) {
-        put_target(self.request.target, sink);
         let fields = Fields::in_order(self.request.headers, None, &self.order);
-        self.authentication().put_all(&fields, sink);
+        put_all(self.request.target, &self.authentication(), &fields, sink);
         put_unsigned(&self.signature, self.tokens.1, sink);
     }
 }
@@ -164,6 +162,18 @@ fn put_target(target: &str, sink: &mut impl Sink) {
         Some(at) if at + 1 == target.len() => b"",
         Some(_) => b"&",
     });
+}
+
+/// Puts the target that was given and the parameters that are signed.
+#[inline(always)]
+fn put_all(
+    target: &str,
+    authentication: &Authentication<'_>,
+    fields: &Fields<'_>,
+    sink: &mut impl Sink,
+) {
+    put_target(target, sink);
+    authentication.put_all(fields, sink);
 }
 
 /// Puts the parameters that are not signed.

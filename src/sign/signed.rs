@@ -3,12 +3,12 @@
 use core::fmt;
 
 use super::value::Value;
-use super::{Reading, SignError, SignedValue, SignerAt};
+use super::{Reading, SentToken, SignError, SignedValue, SignerAt};
 use crate::canonical::{
     Additions, CanonicalRequest, Fields, Kept, Measured, Order, Separator, Sink, StringToSign,
 };
 use crate::content::ContentSha256;
-use crate::credential::{AccessKeyId, CredentialScope, SessionTokenField};
+use crate::credential::{AccessKeyId, CredentialScope};
 use crate::crypto::DIGEST_LEN;
 use crate::request::Header;
 use crate::signature::Signature;
@@ -23,7 +23,7 @@ pub struct Signed<'r> {
     order: Order,
     additions: Additions<'r>,
     /// A token that is added and not signed.
-    late_token: Option<(SessionTokenField, &'r str)>,
+    late_token: SentToken<'r>,
     access_key_id: AccessKeyId,
     scope: CredentialScope<'r>,
     /// The hash of the canonical request.
@@ -50,10 +50,9 @@ impl<'r> Signed<'r> {
             let mut authorization = Measured::default();
             let put_credential = |sink: &mut Measured| sink.put(signer.credential.as_bytes());
             put_authorization(put_credential, &fields, &signature, &mut authorization);
-            let added = additions.iter().map(|added| (added.name(), additions.value(added).len()));
-            let late = late_token.map(|(token, text)| (token.field(), text.len()));
-            let last = [("authorization", authorization.len())];
-            reading.check_with(added.chain(late).chain(last))?;
+            let added = added(&additions, late_token);
+            let added = added.map(|(name, value)| (name, SignedValue(value).len()));
+            reading.check_with(added.chain([("authorization", authorization.len())]))?;
         }
         Ok(Self {
             head: reading.kept(content),
@@ -75,12 +74,8 @@ impl<'r> Signed<'r> {
     /// it, do not replace.
     #[inline]
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, SignedValue<'_>)> {
-        let additions = &self.additions;
-        let added = additions.iter();
-        let added = added.map(|added| (added.name(), Value::Added(additions, added)));
-        let late = self.late_token.map(|(token, text)| (token.field(), Value::Token(text)));
         let authorization = ("authorization", Value::Authorization(self));
-        let all = added.chain(late).chain([authorization]);
+        let all = added(&self.additions, self.late_token).chain([authorization]);
         all.map(|(name, value)| (name, SignedValue(value)))
     }
 
@@ -131,6 +126,16 @@ impl<'r> Signed<'r> {
         let fields = Fields::in_order(self.wire, Some(&self.additions), &self.order);
         put_authorization(put_credential, &fields, &self.signature, sink);
     }
+}
+
+/// The fields to add, but for `authorization`.
+#[inline(always)]
+fn added<'s>(
+    additions: &'s Additions<'s>,
+    late_token: SentToken<'s>,
+) -> impl Iterator<Item = (&'static str, Value<'s>)> {
+    let added = additions.iter().map(|added| (added.name(), Value::Added(additions, added)));
+    added.chain(late_token.map(|(token, text)| (token.field(), Value::Token(text))))
 }
 
 /// Puts the value of an `authorization` field.

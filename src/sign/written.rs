@@ -84,20 +84,16 @@ impl<'b> WrittenHeaders<'b> {
         let (first, rest) = written.split_at(content.map_or(0, <[u8]>::len));
         let (date, last) = rest.split_at(Timestamp::LEN);
         put_behind_names(&signature, &mut text);
-        let authorization: &[u8] = text.finish().ok_or(SignError::BufferTooSmall)?;
-        if !has_ample_room {
-            let content = content.map(|_| (Added::ContentSha256.name(), first.len()));
-            let date = Some((Added::Date.name(), date.len()));
-            let token = token.map(|(field, _)| (field, last.len()));
-            let authorization = Some(("authorization", authorization.len()));
-            reading.check_with([content, date, token, authorization].into_iter().flatten())?;
-        }
-        Ok(Self {
+        let written = Self {
             content: content.map(|_| first),
             date,
             token: token.map(|(field, _)| (field, last)),
-            authorization,
-        })
+            authorization: text.finish().ok_or(SignError::BufferTooSmall)?,
+        };
+        if !has_ample_room {
+            reading.check_with(written.headers().map(|(name, value)| (name, value.len())))?;
+        }
+        Ok(written)
     }
 
     /// The fields to add and their values, `authorization` last. What

@@ -126,6 +126,49 @@ fn what_is_added_counts_as_bytes() {
     });
 }
 
+/// The signer does not measure what it adds where the limits are far away: further than twice the head,
+/// three times the token and the trailers, and 2 KiB. No more is added, however long its parts are and
+/// however they are escaped.
+#[test]
+fn what_is_added_has_a_bound() {
+    let (id, part, token) = ("=".repeat(128), "=".repeat(64), "=".repeat(300));
+    let trailers = "x-amz-checksum-crc32";
+    for service in ["s3", "s3express", part.as_str()] {
+        let credentials = Credentials {
+            access_key_id: AccessKeyId::new(&id).expect("a name"),
+            secret_key: SecretKey::new("secret").expect("a secret"),
+            session_token: Some(SessionToken::new(&token).expect("a token")),
+        };
+        let scope = CredentialScope { date: now().date(), region: &part, service };
+        let signer = Signer::new(&credentials, scope).expect("a scope");
+        // Short names: what stands between them in a list is longer than they are.
+        let names: Vec<_> = (0..115).map(|nth| format!("x{nth}")).collect();
+        let names = names.iter().map(|name| Header { name, value: b"" });
+        let headers: Vec<_> =
+            [Header { name: "host", value: b"h" }].into_iter().chain(names).collect();
+        let request = Request { method: "PUT", target: "/", headers: &headers };
+        let size = |target: &str, fields: &[(String, Vec<u8>)]| {
+            let fields: usize = fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+            "PUT".len() + target.len() + fields
+        };
+        let came: usize = headers.iter().map(|header| header.name.len() + header.value.len()).sum();
+        let came = "PUT/".len() + came;
+        for rule in [SessionTokenRule::Signed, SessionTokenRule::AfterSigning] {
+            let signer = signer.clone().session_token(rule);
+            for way in WAYS {
+                let (target, fields) = match sign(way, &signer, &request) {
+                    Ok(sent) => sent,
+                    Err(SignError::StreamingUnsupported) => continue,
+                    Err(error) => panic!("{way:?}: {error}"),
+                };
+                let most = 2 * came + 3 * (token.len() + trailers.len()) + 2048;
+                assert!(size(&target, &fields) <= most, "{way:?}, {service}");
+                assert!(fields.len() <= headers.len() + 8, "{way:?}, {service}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_added_counts_as_fields() {
     let limits = Limits { headers: 12, ..Limits::DEFAULT };
@@ -209,8 +252,8 @@ fn a_length_that_is_not_clear_is_not_signed() {
     }
 }
 
-/// A body has the length that the head announces (V56, V57): with the digest of none it has no bytes, and in frames
-/// more than without them.
+/// A body has the length that the head announces (V56, V57): with the digest of none it has no bytes,
+/// and in frames more than without them.
 #[test]
 fn a_length_that_the_content_cannot_have_is_not_signed() {
     let signer = signer(Limits::DEFAULT, None);

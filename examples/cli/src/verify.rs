@@ -100,8 +100,8 @@ impl Rules<'_> {
     ) -> Result<VerifiedBody, Failure> {
         let headers = head.headers().map_err(Failure::Malformed)?;
         let request = head.request(&headers).map_err(Failure::Malformed)?;
-        // Only S3's requests always say what their body is.
         let mut whole = Vec::new();
+        // Only S3's requests always say what their body is.
         let claim = match self.verifier.dialect() {
             Dialect::S3 => self.verifier.read(&request, self.now),
             Dialect::Standard => {

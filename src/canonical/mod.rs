@@ -23,7 +23,7 @@ use core::fmt;
 use crate::bytes::{self, Lowered, Text};
 use crate::content::ContentSha256;
 use crate::credential::CredentialScope;
-use crate::crypto::{DIGEST_LEN, Gathering, digest_to_hex};
+use crate::crypto::{DIGEST_LEN, Gathering, LastBlock, digest_to_hex};
 use crate::request::Header;
 use crate::signature::{Signature, SigningKey};
 use crate::time::Timestamp;
@@ -373,6 +373,14 @@ impl Parts<'_> {
         self.hash_from_fields(&mut hash)
     }
 
+    /// The same, but for the last block.
+    #[inline(never)]
+    pub(crate) fn hash_but_last(&self) -> LastBlock {
+        let mut hash = Hashing::new();
+        self.put(&mut hash);
+        hash.finish_but_last()
+    }
+
     /// Begins the hash: with all before the fields.
     #[inline(always)]
     pub(crate) fn hash_to_fields(&self, hash: &mut Hashing) {
@@ -450,6 +458,23 @@ impl StringToSign<'_> {
         put_head(&self.timestamp, |sink| self.scope.each_piece(|piece| sink.put(piece)), sink);
         sink.put(&digest_to_hex(&self.hash));
     }
+}
+
+/// The string to sign of a claim. The last block of its canonical request is hashed when there is a key:
+/// nothing of the string's first block waits for it, and a processor that looks ahead hashes the two
+/// together.
+#[derive(Clone, Copy)]
+pub(crate) struct ClaimedString<'a> {
+    pub(crate) timestamp: Timestamp,
+    pub(crate) scope: CredentialScope<'a>,
+    pub(crate) request: LastBlock,
+}
+
+impl<'a> ClaimedString<'a> {
+    pub(crate) fn read(&self) -> StringToSign<'a> {
+        let Self { timestamp, scope, request } = *self;
+        StringToSign { timestamp, scope, hash: request.digest() }
+    }
 
     /// The signature of this string.
     #[inline]
@@ -458,7 +483,7 @@ impl StringToSign<'_> {
         let put_scope = |sink: &mut Gathering<4>| self.scope.each_piece(|piece| sink.put(piece));
         let mut message = key.start();
         put_head(&self.timestamp, put_scope, &mut message);
-        message.update_hex(&self.hash);
+        message.update_hex(&self.request.digest());
         key.finish(&mut message)
     }
 }

@@ -158,28 +158,24 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
         }
     }
 
-    #[inline]
-    fn finish_words(&mut self) -> [u32; 8] {
-        let rest = self.blocks.as_flattened_mut().get_mut(self.filled..);
-        let Some(padding) = rest.and_then(<[u8]>::first_chunk_mut) else {
-            return self.finish_full();
-        };
-        *padding = PADDING;
+    /// Pads the message, and says how many blocks stand here then; `None` if the longest padding has no
+    /// room.
+    #[inline(always)]
+    fn pad(&mut self) -> Option<usize> {
+        let rest = self.blocks.as_flattened_mut().get_mut(self.filled..)?;
+        *rest.first_chunk_mut()? = PADDING;
         let bits = self.hashed.wrapping_add(self.filled as u64).wrapping_mul(8);
         let count = (self.filled + 1 + 8).div_ceil(BLOCK_LEN);
-        let blocks = &mut self.blocks[..count];
-        if let Some(last) = blocks.last_mut() {
-            last[BLOCK_LEN - 8..].copy_from_slice(&bits.to_be_bytes());
-        }
-        compress256(&mut self.state, blocks.get(self.done..).unwrap_or_default());
-        self.state
+        let (_, len) = self.blocks.get_mut(count - 1)?.split_last_chunk_mut()?;
+        *len = bits.to_be_bytes();
+        Some(count)
     }
 
-    /// Finishes where there is no room for the longest padding.
+    /// The same message where its padding has room.
     #[inline(never)]
-    fn finish_full(&mut self) -> [u32; 8] {
+    fn with_room(&mut self) -> Gathering<3> {
         self.flush();
-        let mut last = Gathering::<3> {
+        let mut rest = Gathering::<3> {
             state: self.state,
             blocks: [[0; BLOCK_LEN]; 3],
             // Less than a block.
@@ -187,8 +183,31 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
             done: 0,
             hashed: self.hashed,
         };
-        last.blocks[0] = self.blocks[0];
-        last.finish_words()
+        rest.blocks[0] = self.blocks[0];
+        rest
+    }
+
+    #[inline]
+    fn finish_words(&mut self) -> [u32; 8] {
+        let Some(count) = self.pad() else { return self.finish_full() };
+        compress256(&mut self.state, self.blocks.get(self.done..count).unwrap_or_default());
+        self.state
+    }
+
+    #[inline(never)]
+    fn finish_full(&mut self) -> [u32; 8] {
+        self.with_room().finish_words()
+    }
+
+    /// Hashes all but the last block. Nothing can follow.
+    #[inline(always)]
+    pub(crate) fn finish_but_last(&mut self) -> LastBlock {
+        let Some(count) = self.pad() else { return self.with_room().finish_but_last() };
+        let last = count - 1;
+        if let Some(blocks) = self.blocks.get(self.done..last).filter(|blocks| !blocks.is_empty()) {
+            compress256(&mut self.state, blocks);
+        }
+        LastBlock { state: self.state, block: self.blocks[last] }
     }
 
     #[inline(always)]
@@ -200,6 +219,25 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
     #[inline(always)]
     pub(crate) fn finish_in_place(&mut self) -> [u8; DIGEST_LEN] {
         bytes_of(&self.finish_words())
+    }
+}
+
+/// A message of which the last block is not hashed yet.
+#[derive(Clone, Copy)]
+pub(crate) struct LastBlock {
+    state: [u32; 8],
+    block: [u8; BLOCK_LEN],
+}
+
+impl LastBlock {
+    /// That of a message to come.
+    pub(crate) const NONE: Self = Self { state: INITIAL, block: [0; BLOCK_LEN] };
+
+    #[inline(always)]
+    pub(crate) fn digest(&self) -> [u8; DIGEST_LEN] {
+        let mut state = self.state;
+        compress256(&mut state, core::slice::from_ref(&self.block));
+        bytes_of(&state)
     }
 }
 

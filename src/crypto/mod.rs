@@ -25,7 +25,7 @@ use blocks as backend;
 #[cfg(feature = "aws-lc-rs")]
 use module as backend;
 
-pub(crate) use backend::{BegunLayout, Gathering, Layout, MacKey};
+pub(crate) use backend::{BegunLayout, Gathering, LastBlock, Layout, MacKey};
 
 /// Length of a SHA-256 digest in bytes.
 pub(crate) const DIGEST_LEN: usize = 32;

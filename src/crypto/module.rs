@@ -125,6 +125,11 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
         core::mem::replace(&mut self.running, Running::new()).finish()
     }
 
+    /// The module takes all at the end.
+    pub(crate) fn finish_but_last(&mut self) -> LastBlock {
+        LastBlock(self.finish_in_place())
+    }
+
     /// Bytes that are not hashed yet: where the next ones will stand in the layout.
     pub(crate) const fn waiting(&self) -> usize {
         self.filled
@@ -133,6 +138,19 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
     /// Takes what is not hashed yet as a text in which something will change.
     pub(crate) fn lay_out(self) -> Layout<BLOCKS> {
         Layout { running: self.running, blocks: self.blocks, len: self.filled }
+    }
+}
+
+/// A message of which nothing is left to hash: the module has taken it whole.
+#[derive(Clone, Copy)]
+pub(crate) struct LastBlock([u8; DIGEST_LEN]);
+
+impl LastBlock {
+    /// That of a message to come.
+    pub(crate) const NONE: Self = Self([0; DIGEST_LEN]);
+
+    pub(crate) const fn digest(&self) -> [u8; DIGEST_LEN] {
+        self.0
     }
 }
 

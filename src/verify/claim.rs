@@ -6,7 +6,9 @@ use core::time::Duration;
 use super::{Mechanism, Verified, VerifyError};
 use crate::body::{Binding, ChunkRules};
 use crate::bytes::{self, Lanes};
-use crate::canonical::{CanonicalRequest, Covered, Decoded, Kept, PlusSign, StringToSign};
+use crate::canonical::{
+    CanonicalRequest, ClaimedString, Covered, Decoded, Kept, PlusSign, StringToSign,
+};
 use crate::content::ContentSha256;
 use crate::credential::{AccessKeyId, CredentialScope, SessionToken};
 use crate::signature::{PresentedSignature, Signature, SigningKey};
@@ -42,7 +44,7 @@ use crate::time::Timestamp;
 pub struct Claim<'r> {
     pub(super) mechanism: Mechanism,
     pub(super) name: ClaimedName<'r>,
-    pub(super) string_to_sign: StringToSign<'r>,
+    pub(super) string_to_sign: ClaimedString<'r>,
     pub(super) expires: Option<Duration>,
     pub(super) token: Option<ClaimedSessionToken<'r>>,
     pub(super) signature: PresentedSignature<'r>,
@@ -100,7 +102,7 @@ impl<'r> Claim<'r> {
     /// What should have been signed, for an error page. Not secret; never the signature we expected.
     #[must_use]
     pub fn string_to_sign(&self) -> StringToSign<'r> {
-        self.string_to_sign
+        self.string_to_sign.read()
     }
 
     /// Our reading of the request, for an error page. It repeats signed fields, a session token

@@ -22,15 +22,15 @@ use core::time::Duration;
 use crate::body::{Binding, ChunkMinimum, ChunkRules};
 use crate::bytes;
 use crate::canonical::{
-    CoverageError, Covered, Dialect, Fields, Host, Kept, Order, Parts, Path, PlusSign, Query,
-    ScopeEnd, SignedHeaders, StringToSign, is_plain,
+    ClaimedString, CoverageError, Covered, Dialect, Fields, Host, Kept, Order, Parts, Path,
+    PlusSign, Query, ScopeEnd, SignedHeaders, is_plain,
 };
 use crate::chunked::Announcement;
 use crate::content::ContentSha256;
 use crate::credential::{
     AccessKeyId, CredentialScope, SessionTokenField, SessionTokenRule, TERMINATOR,
 };
-use crate::crypto::DIGEST_LEN;
+use crate::crypto::LastBlock;
 use crate::request::{Known, Limits, Request, RequestError, Target, Wire, number, trim};
 use crate::signature::PresentedSignature;
 use crate::time::{Date, Timestamp};
@@ -283,7 +283,7 @@ impl<'p> Verifier<'p> {
         let mut claim = Claim {
             mechanism: presented.mechanism,
             name: presented.name,
-            string_to_sign: StringToSign { timestamp, scope, hash: [0; DIGEST_LEN] },
+            string_to_sign: ClaimedString { timestamp, scope, request: LastBlock::NONE },
             expires,
             token,
             signature: presented.signature,
@@ -293,7 +293,7 @@ impl<'p> Verifier<'p> {
             fields: Covered::new(wire.headers, presented.list, host),
         };
         // Last, so that all else has been written for a while when the claim is moved.
-        claim.string_to_sign.hash = parts.hash();
+        claim.string_to_sign.request = parts.hash_but_last();
         Ok(claim)
     }
 

@@ -5,7 +5,7 @@ use core::fmt;
 use super::{Claim, Mechanism};
 use crate::body::BodyVerifier;
 use crate::canonical::{
-    AuthenticationName, SignedParameter, SignedPath, SignedText, StringToSign, canonical_name,
+    AuthenticationName, ClaimedString, SignedParameter, SignedPath, SignedText, canonical_name,
 };
 use crate::chain::Chain;
 use crate::content::ContentSha256;
@@ -205,7 +205,7 @@ impl<'r> Verified<'r> {
     }
 
     fn body(&self) -> BodyVerifier {
-        let StringToSign { timestamp, scope, .. } = self.claim.string_to_sign;
+        let ClaimedString { timestamp, scope, .. } = self.claim.string_to_sign;
         // Begun with the signature that was found good: a chain has no other seed.
         let seed = self.claim.presented_signature();
         let key = self.key.as_ref();

@@ -11,7 +11,9 @@ use core::cmp::Ordering;
 use core::fmt;
 
 use super::added::put_decimal;
-use super::encode::{Decoded, Escape, Part, PlusSign, check, compare, encode, is_strange, recode};
+use super::encode::{
+    Decoded, Escape, Part, PlusSign, check, compare, encode, is_canonical, is_strange, recode,
+};
 use super::headers::{Fields, Separator};
 use super::uri::show_decoded;
 use super::{ALGORITHM, Shown, Sink};
@@ -175,12 +177,12 @@ fn each_run(keys: &mut [u128], each: impl FnMut(&mut [u128])) {
 }
 
 impl Sorted<{ Limits::MAX_PARAMETERS }> {
-    /// All parameters of a query that was checked, however many there are. Whether any of them is
-    /// `odd` is known, which of them is not.
+    /// All parameters of a query that was checked, however many there are, and whether any of them is
+    /// `odd`.
     fn all(raw: &[u8], plus: PlusSign, odd: bool) -> Self {
         let mut sorted = Self::NONE;
         for place in Places::of(raw) {
-            let place = Place { is_odd: odd, ..place };
+            let place = Place { is_odd: odd && !place.is_canonical(raw, plus), ..place };
             sorted.push(place, place.key(place.parameter(raw).name, plus));
         }
         sorted.sort(raw, plus);
@@ -220,6 +222,13 @@ impl Place {
     fn parameter<'a>(&self, raw: &'a [u8]) -> Parameter<'a> {
         let Self { start, name_end, end, .. } = *self;
         Parameter::at(raw, usize::from(start), usize::from(name_end), usize::from(end))
+    }
+
+    /// Whether it is its own canonical form.
+    fn is_canonical(&self, raw: &[u8], plus: PlusSign) -> bool {
+        let Parameter { name, value } = self.parameter(raw);
+        let stays = |text| is_canonical(text, Part::Query(plus));
+        self.name_end < self.end && stays(name) && stays(value)
     }
 
     /// A number with the order of the first sixteen bytes of the encoded name.
@@ -1243,6 +1252,36 @@ mod tests {
         assert_eq!(canonical("a=b+c", PlusSign::Literal).as_deref(), Ok("a=b%2Bc"));
         assert_eq!(canonical("a=%", PlusSign::Space), Err(RequestError::EscapeSyntax));
         assert_eq!(canonical("%4=", PlusSign::Space), Err(RequestError::EscapeSyntax));
+    }
+
+    /// Parameters that are found again, for there are too many to keep, stand as they would if there
+    /// were few: each name with each other and each value, and sixteen that stand last.
+    #[test]
+    fn many_are_written_as_few() {
+        let last: String = (0..16).map(|nth| std::format!("&~~{nth:02}=")).collect();
+        let names = [
+            "a",
+            "%61",
+            "a%20",
+            "",
+            "response-content-a",
+            "response-content-%61b",
+            "response-content-ab",
+            "response-conten",
+            "response-content%2Fa",
+            "%E1%88%B4",
+            "%e1%88%b4",
+        ];
+        let values = ["", "=", "=b", "=b=", "=b+c", "=%62", "=%2F", "=%2f", "=/"];
+        for (one, other) in names.iter().flat_map(|one| names.iter().map(move |other| (one, other)))
+        {
+            for (first, second) in values.iter().flat_map(|a| values.iter().map(move |b| (a, b))) {
+                let few = std::format!("{one}{first}&{other}{second}&response-content-=1");
+                let expected = canonical(&few, PlusSign::Space).expect(&few) + &last;
+                let many = std::format!("{few}{last}");
+                assert_eq!(canonical(&many, PlusSign::Space).as_ref(), Ok(&expected), "{few}");
+            }
+        }
     }
 
     /// The parameters that are covered stand in canonical order, whether the query did or not, and the

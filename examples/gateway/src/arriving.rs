@@ -15,7 +15,9 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::timeout;
+
+use crate::idle::Idle;
 
 /// How long a peer may send nothing.
 const IDLE: Duration = Duration::from_secs(60);
@@ -28,9 +30,7 @@ const DISCARDING: Duration = Duration::from_secs(2);
 pub(crate) struct Arriving {
     /// `None` once it has been read to its end, or given back.
     body: Option<Incoming>,
-    idle: Pin<Box<Sleep>>,
-    /// Whether `idle` is running: time is not counted while nobody asks.
-    waiting: bool,
+    idle: Idle,
     /// Whether anybody asked for data: only then a peer that waits for 100-continue sends any.
     asked: bool,
     back: Option<oneshot::Sender<Rest>>,
@@ -64,9 +64,8 @@ impl Arriving {
     /// reading a leftover.
     pub(crate) fn new(body: Incoming, waits: bool) -> (Self, Leftover) {
         let (back, leftover) = oneshot::channel();
-        let idle = Box::pin(sleep(IDLE));
-        let arriving =
-            Arriving { body: Some(body), idle, waiting: false, asked: !waits, back: Some(back) };
+        let idle = Idle::new(IDLE);
+        let arriving = Arriving { body: Some(body), idle, asked: !waits, back: Some(back) };
         (arriving, Leftover(leftover))
     }
 }
@@ -108,17 +107,13 @@ impl Body for Arriving {
         this.asked = true;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
-            this.waiting = false;
+            this.idle.end();
             if frame.is_none() {
                 this.body = None;
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(BrokenOff::Connection)));
         }
-        if !this.waiting {
-            this.waiting = true;
-            this.idle.as_mut().reset(Instant::now() + IDLE);
-        }
-        ready!(this.idle.as_mut().poll(cx));
+        ready!(this.idle.poll(cx));
         Poll::Ready(Some(Err(BrokenOff::Idle)))
     }
 

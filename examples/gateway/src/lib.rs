@@ -18,7 +18,7 @@
 //! ```
 //!
 //! All three gates ask `keys.rs`, which has the keys of `credentials.rs`. `arriving.rs` and `cors.rs`
-//! are `front.rs`'s own.
+//! are `front.rs`'s own; `idle.rs` is the patience with peers on either side.
 //!
 //! The command is in `main.rs`; this library is what it starts, so that tests can start it too.
 
@@ -31,6 +31,7 @@ mod error;
 mod forms;
 mod front;
 mod gate;
+mod idle;
 mod keys;
 mod page;
 mod secret_file;

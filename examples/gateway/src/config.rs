@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 use http::Uri;
@@ -72,6 +73,12 @@ pub struct Config {
     #[arg(long, value_name = "FILE", requires = "upstream")]
     pub upstream_ca: Option<PathBuf>,
 
+    /// How many seconds the other server may take: for a piece of an upload, from the end of a request to
+    /// its answer, for a piece of that.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "upstream",
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub upstream_timeout: u64,
+
     /// Origin whose web pages may read answers, as browsers write it (scheme, host, port unless it is
     /// the usual one), or * for any. Can be given several times.
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
@@ -124,6 +131,7 @@ impl Config {
             region: self.upstream_region.as_deref().unwrap_or(&self.region),
             ca: self.upstream_ca.as_deref(),
             max_body: self.max_body,
+            timeout: Duration::from_secs(self.upstream_timeout),
         })
     }
 
@@ -188,6 +196,13 @@ mod tests {
         let behind = ["--upstream", "http://localhost", "--upstream-credentials", "c"];
         let page = ["--upload-page", "bucket"];
         assert!(Config::try_parse_from(["gateway"].iter().chain(&behind).chain(&page)).is_err());
+        let timeout = |seconds: &'static str| {
+            let timeout = ["--upstream-timeout", seconds];
+            let config = Config::try_parse_from(["gateway"].iter().chain(&behind).chain(&timeout));
+            config.ok()?.upstream().map(|upstream| upstream.timeout)
+        };
+        assert_eq!(timeout("2"), Some(Duration::from_secs(2)));
+        assert_eq!(timeout("0"), None);
     }
 
     #[test]

@@ -8,10 +8,12 @@
 //!
 //! Who the client was this module deliberately does not know, nor does the other server.
 
+mod turns;
+
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,6 +42,7 @@ use crate::arriving::{Arriving, BrokenOff};
 use crate::credentials::{self, CredentialsError};
 use crate::error::Fault;
 use crate::gate::{self, Passed};
+use turns::{Answering, Turns};
 
 /// Bytes of a chunk of a body in frames.
 const CHUNK: usize = 64 * 1024;
@@ -62,6 +65,7 @@ pub(crate) struct Upstream {
     scheme: Scheme,
     authority: Authority,
     max_body: u64,
+    timeout: Duration,
     client: SignService<FixedCredential, Http>,
 }
 
@@ -76,6 +80,8 @@ pub(crate) struct Settings<'c> {
     pub(crate) region: &'c str,
     pub(crate) ca: Option<&'c Path>,
     pub(crate) max_body: u64,
+    /// How long the other server may do nothing when it is its turn.
+    pub(crate) timeout: Duration,
 }
 
 /// Why the other server cannot be used.
@@ -129,6 +135,9 @@ impl Upstream {
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_connect_timeout(Some(CONNECTING));
+        // A connection that is given up while it cannot send stays until the system gives it up.
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        http.set_tcp_user_timeout(Some(settings.timeout));
         let tls = tls(settings.ca, scheme == Scheme::HTTPS)?;
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
@@ -141,7 +150,8 @@ impl Upstream {
             .set_host(false)
             .build(connector);
         let client = SignLayer::new("s3", settings.region, credential).layer(client);
-        Ok(Upstream { scheme, authority, max_body: settings.max_body, client })
+        let Settings { max_body, timeout, .. } = *settings;
+        Ok(Upstream { scheme, authority, max_body, timeout, client })
     }
 
     /// Passes a verified head on with its body, and the answer back.
@@ -152,10 +162,10 @@ impl Upstream {
         body: VerifiedBody<Arriving>,
     ) -> Result<Response<Body>, NotForwarded> {
         let way = sign_body(verified)?;
+        let (turns, patience) = turns::begin();
+        let (body, lent, ending) = Forwarded::new(body, self.max_body, turns).await?;
         // However this ends, nothing more is taken of the body then.
-        let stop = CancellationToken::new();
-        let _stop = stop.clone().drop_guard();
-        let (body, ending) = Forwarded::new(body, self.max_body, stop).await?;
+        let _back = lent;
         let mut parts = head.into_parts();
         let mut uri = parts.uri.into_parts();
         uri.scheme = Some(self.scheme.clone());
@@ -163,10 +173,14 @@ impl Upstream {
         parts.uri = Uri::from_parts(uri).map_err(|_| Fault::Uri)?;
         parts.headers.remove(header::HOST);
         parts.extensions.insert(way);
-        let sent = self.client.clone().oneshot(Request::from_parts(parts, body)).await;
+        let sent = self.client.clone().oneshot(Request::from_parts(parts, body));
+        let sent = tokio::select! {
+            sent = sent => Some(sent),
+            () = patience.ends(self.timeout) => None,
+        };
         let response = match (sent, ending.take()) {
             (_, Some(Err(error))) => return Err(error),
-            (Ok(response), proven) => {
+            (Some(Ok(response)), proven) => {
                 // Nobody can have carried out what has not ended yet.
                 if response.status().is_success() && proven.is_none() {
                     tracing::error!("the other server answers a request that has not ended");
@@ -174,12 +188,16 @@ impl Upstream {
                 }
                 response
             }
-            (Err(error), _) => {
+            (Some(Err(error)), _) => {
                 tracing::error!(error = %Chain(&error), "the other server does not answer");
                 return Err(Fault::Upstream.into());
             }
+            (None, _) => {
+                tracing::error!("the other server does not answer in time");
+                return Err(Fault::Upstream.into());
+            }
         };
-        Ok(pass_back(response))
+        Ok(pass_back(response, self.timeout))
     }
 }
 
@@ -260,7 +278,7 @@ fn trailers(verified: &VerifiedHead) -> Result<SignTrailers, Fault> {
 }
 
 /// The answer, without what is about the other server's connection.
-fn pass_back(response: Response<Incoming>) -> Response<Body> {
+fn pass_back(response: Response<Incoming>, timeout: Duration) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     for name in gate::of_connection(&parts.headers) {
         parts.headers.remove(name);
@@ -268,12 +286,29 @@ fn pass_back(response: Response<Incoming>) -> Response<Body> {
     for name in &NOT_PASSED {
         parts.headers.remove(name);
     }
-    Response::from_parts(parts, Body::from(body))
+    Response::from_parts(parts, Body::http_body(Answering::new(body, timeout)))
+}
+
+/// A body that is lent to a connection: whoever waits for the answer takes it back, whatever state
+/// the connection is in, which may never ask for it again.
+struct Lent {
+    body: Arc<Mutex<Option<VerifiedBody<Arriving>>>>,
+    /// For a connection that waits for more of it.
+    stop: CancellationToken,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(body);
+        self.stop.cancel();
+    }
 }
 
 /// A verified body on its way to the other server.
 pub(crate) struct Forwarded {
-    body: VerifiedBody<Arriving>,
+    /// Nothing, once it has been taken back.
+    body: Arc<Mutex<Option<VerifiedBody<Arriving>>>>,
     /// What came of it before the other server was asked.
     first: Option<Frame<Bytes>>,
     ended: bool,
@@ -283,6 +318,7 @@ pub(crate) struct Forwarded {
     room: u64,
     /// Comes when nobody waits for the answer any more.
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+    turns: Turns,
     ending: Ending,
 }
 
@@ -306,8 +342,8 @@ impl Forwarded {
     async fn new(
         mut body: VerifiedBody<Arriving>,
         max_body: u64,
-        stop: CancellationToken,
-    ) -> Result<(Self, Ending), NotForwarded> {
+        turns: Turns,
+    ) -> Result<(Self, Lent, Ending), NotForwarded> {
         let left = body.size_hint().exact();
         let ending = Ending::default();
         let first = body.frame().await.transpose()?;
@@ -317,10 +353,14 @@ impl Forwarded {
         }
         // Only a body without any data has ended by now, whatever was announced.
         let left = if ended { Some(0) } else { left };
-        let stopped = Box::pin(stop.cancelled_owned());
+        let stop = CancellationToken::new();
+        let stopped = Box::pin(stop.clone().cancelled_owned());
+        let body = Arc::new(Mutex::new(Some(body)));
+        let lent = Lent { body: body.clone(), stop };
         let room = max_body;
-        let body = Forwarded { body, first, ended, left, room, stopped, ending: ending.clone() };
-        Ok((body, ending))
+        let forwarded = ending.clone();
+        let body = Forwarded { body, first, ended, left, room, stopped, turns, ending: forwarded };
+        Ok((body, lent, ending))
     }
 
     /// Counts a frame that goes out.
@@ -344,14 +384,23 @@ impl HttpBody for Forwarded {
         if this.ended {
             return Poll::Ready(None);
         }
-        if this.stopped.as_mut().poll(cx).is_ready() {
+        let shared = this.body.clone();
+        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Poll::Pending, Some(body)) = (this.stopped.as_mut().poll(cx), shared.as_mut()) else {
             this.ended = true;
             return Poll::Ready(Some(Err(CutOff)));
-        }
+        };
         let frame = match this.first.take() {
             Some(frame) => Some(Ok(frame)),
-            None => ready!(Pin::new(&mut this.body).poll_frame(cx)),
+            None => match Pin::new(&mut *body).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    this.turns.to_client();
+                    return Poll::Pending;
+                }
+            },
         };
+        this.turns.to_server();
         let frame = frame.transpose().map_err(NotForwarded::from).and_then(|frame| {
             frame.as_ref().map_or(Ok(()), |frame| this.count(frame))?;
             Ok(frame)
@@ -359,7 +408,7 @@ impl HttpBody for Forwarded {
         match frame {
             Ok(frame) => {
                 // Whoever knows the length does not ask for what comes behind the last byte.
-                if frame.is_none() || this.body.is_end_stream() {
+                if frame.is_none() || body.is_end_stream() {
                     this.ended = true;
                     this.ending.set(Ok(()));
                 }

@@ -30,6 +30,10 @@ struct Listener {
 
 impl Listener {
     async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(more: &[&str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let folder = tempfile::tempdir().unwrap();
@@ -37,6 +41,7 @@ impl Listener {
         gateway::credentials::open(&credentials).unwrap();
         let mut options = vec!["--upstream", &url, "--upstream-region", "behind-1"];
         options.extend(["--upstream-credentials", credentials.to_str().unwrap()]);
+        options.extend(more);
         let front = Gateway::start(&common::config(folder.path(), &options)).await.unwrap();
         Listener { listener, front: Server::of(front, None, folder) }
     }
@@ -227,6 +232,69 @@ async fn a_server_that_misbehaves() {
     let raw = front.sign("GET", "/bucket/k", &[], b"");
     front.send(raw).await.assert_refused(503, "ServiceUnavailable");
     front.stop().await;
+}
+
+/// Whatever it leaves out, it is waited for as long as it was told, and no longer.
+#[tokio::test]
+async fn a_server_that_hangs() {
+    let limit = Duration::from_secs(60);
+    tokio::time::timeout(limit, hangs()).await.expect("whoever waits for it is answered");
+}
+
+async fn hangs() {
+    let behind = Listener::start_with(&["--upstream-timeout", "1"]).await;
+    let front = &behind.front;
+    let mut piece = vec![0; 65536];
+
+    // It answers nothing at all. (The connection is closed, so that it will not.)
+    let raw = front.sign("PUT", "/bucket/k", &[], b"hello");
+    let (answer, (mut stream, _)) =
+        tokio::try_join!(async { Ok(front.send(raw).await) }, behind.listener.accept()).unwrap();
+    answer.assert_refused(503, "ServiceUnavailable");
+    while stream.read(&mut piece).await.is_ok_and(|read| read > 0) {}
+
+    // It takes nothing of an upload. (What is left is too much to be read for the sake of the answer,
+    // which may be lost; the client is not kept.)
+    let raw = front.sign("PUT", "/bucket/k", &[], &noise(32_000_000)).bytes();
+    let mut client = TcpStream::connect(front.address).await.unwrap();
+    let send = async {
+        let _ = client.write_all(&raw).await;
+        let _ = client.read_to_end(&mut Vec::new()).await;
+        Ok(())
+    };
+    let ((), (stream, _)) = tokio::try_join!(send, behind.listener.accept()).unwrap();
+    drop(stream);
+
+    // It stops in the middle of its answer, which is then seen to be cut off.
+    let mut client = TcpStream::connect(front.address).await.unwrap();
+    client.write_all(&front.sign("GET", "/bucket/k", &[], b"").bytes()).await.unwrap();
+    let (mut stream, _) = behind.listener.accept().await.unwrap();
+    assert!(stream.read(&mut piece).await.unwrap() > 0);
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await.unwrap();
+    let mut all = Vec::new();
+    let _ = client.read_to_end(&mut all).await;
+    assert!(all.starts_with(b"HTTP/1.1 200 ") && all.ends_with(b"half"), "{all:?}");
+
+    // A client that takes its time is no fault of the server's.
+    let raw = front.sign("PUT", "/bucket/k", &[], &noise(1_000_000)).bytes();
+    let mut client = TcpStream::connect(front.address).await.unwrap();
+    client.write_all(&raw[..raw.len() / 2]).await.unwrap();
+    let (mut stream, _) = behind.listener.accept().await.unwrap();
+    let slow = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        client.write_all(&raw[raw.len() / 2..]).await.unwrap();
+        Answer::read(&mut client).await
+    };
+    let serve = async {
+        let mut left = 1_000_000;
+        while left > 0 {
+            left = usize::saturating_sub(left, stream.read(&mut piece).await.unwrap());
+        }
+        stream.write_all(OK.as_bytes()).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(slow, serve);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    behind.front.stop().await;
 }
 
 #[tokio::test]

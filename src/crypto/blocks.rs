@@ -194,6 +194,7 @@ impl<const BLOCKS: usize> Gathering<BLOCKS> {
         self.state
     }
 
+    /// Finishes where the padding has no room.
     #[inline(never)]
     fn finish_full(&mut self) -> [u32; 8] {
         self.with_room().finish_words()

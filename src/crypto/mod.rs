@@ -183,7 +183,8 @@ mod tests {
         }
     }
 
-    /// Nor does it matter what is hashed while the rest is written, however many blocks are gathered.
+    /// Nor does it matter what is hashed while the rest is written, however many blocks are gathered, and
+    /// whether the last block is hashed later.
     #[test]
     fn advancing_does_not_matter() {
         fn check<const BLOCKS: usize>(data: &[u8], cut: usize, every: usize) {
@@ -195,7 +196,9 @@ mod tests {
                     hash.advance();
                 }
             }
+            let later = hash.clone().finish_but_last();
             assert_eq!(hash.finish()[..], whole[..], "{} by {cut}, {every}", data.len());
+            assert_eq!(later.digest()[..], whole[..], "{} by {cut}, {every}", data.len());
         }
         let data: [u8; 1100] = core::array::from_fn(|i| i as u8);
         for len in 0..=data.len() {

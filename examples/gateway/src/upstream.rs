@@ -163,9 +163,8 @@ impl Upstream {
     ) -> Result<Response<Body>, NotForwarded> {
         let way = sign_body(verified)?;
         let (turns, patience) = turns::begin();
-        let (body, lent, ending) = Forwarded::new(body, self.max_body, turns).await?;
         // However this ends, nothing more is taken of the body then.
-        let _back = lent;
+        let (body, _lent, ending) = Forwarded::new(body, self.max_body, turns).await?;
         let mut parts = head.into_parts();
         let mut uri = parts.uri.into_parts();
         uri.scheme = Some(self.scheme.clone());

@@ -23,6 +23,10 @@ pub struct Config {
     #[arg(long, value_name = "FOLDER", default_value = "gateway-data")]
     pub data: PathBuf,
 
+    /// Answer writes before they are on the disk: faster, but a loss of power may take some of them.
+    #[arg(long, conflicts_with = "upstream")]
+    pub no_sync: bool,
+
     /// Credentials file in the format of the AWS tools; every profile in it is a known key. Made
     /// with one random key when it is not there.
     #[arg(long, value_name = "FILE", default_value = "gateway-credentials")]

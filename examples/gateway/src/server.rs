@@ -24,7 +24,7 @@ use crate::gate::Domain;
 use crate::keys::Keys;
 use crate::page::Page;
 use crate::staging::Staging;
-use crate::store::{Area, Store};
+use crate::store::{Area, Disk, Store};
 use crate::tls::{self, Tls, TlsError};
 use crate::upstream::{Upstream, UpstreamError};
 
@@ -189,7 +189,8 @@ fn backend(config: &Config) -> Result<Backend, StartError> {
         path: config.data.clone(),
         source,
     };
-    let area = Arc::new(Area::open(&config.data).map_err(|error| failed(error.into()))?);
+    let area = Area::open(&config.data, Disk::new(!config.no_sync));
+    let area = Arc::new(area.map_err(|error| failed(error.into()))?);
     let staging =
         Staging::open(area.staging(), config.max_body).map_err(|error| failed(error.into()))?;
     let store = Store::open(area, &config.region).map_err(failed)?;

@@ -14,20 +14,22 @@
 //! | a key is used as a path: `..` leaves the bucket, `//` and `/.` collapse, `a` excludes `a/b`, long keys fail | `names.rs` |
 //! | lists without ETags, `encoding-type` named but not applied, markers and prefixes approximate | `listing.rs` |
 //! | multipart: uploads lost when completing fails, ETags unchecked, gaps in numbers refused, no listing | `multipart.rs` |
-//! | an object and its attributes are written in two steps | written aside, put in place under a lock: `objects.rs`, `locks.rs` |
+//! | an object and its attributes are written in two steps, and neither is synced | written aside, put in place under a lock, whole even if the gateway is stopped there: `commits.rs`, `locks.rs`, `disk.rs` |
 //! | writing into a bucket that does not exist makes it | `Objects::use_bucket` |
 //! | a wrong Content-MD5 or checksum is noticed after the object was replaced | the caller checks the spooled body first |
 //! | deleting a bucket deletes what is in it | `delete_bucket` |
 //! | making one's own bucket again is an error, no region in any answer | `create_bucket`, `head_bucket`, `get_bucket_location` |
-//! | deleted objects leave their attribute files and folders | `Objects::remove` |
+//! | deleted objects leave their attribute files and folders | `Commits::remove` |
 //! | copying writes into the live object, and a copy onto itself is accepted | `copy_object` |
 //! | no conditional reads, no suffix range beyond the size, 4 KiB reads | `conditions.rs`, `Objects::open_span` |
 //! | ACLs, policies, versions, tags: nothing, although clients ask | `absent!` and `constant!` in `service.rs` |
 //!
 //! Limits: one process per data folder (a lock file sees to it), a case-sensitive file system, no
-//! versions, no tags, no encryption at rest, no `fsync`.
+//! versions, no tags, no encryption at rest.
 
+mod commits;
 mod conditions;
+mod disk;
 mod listing;
 mod locks;
 mod multipart;
@@ -45,6 +47,7 @@ use s3s::dto::Range;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Error, S3ErrorCode, S3Result, s3_error};
 
+pub(crate) use self::disk::Disk;
 use self::objects::Objects;
 use crate::gate::Passed;
 use crate::staging::Staged;
@@ -65,8 +68,11 @@ pub(crate) struct Area {
     buckets: PathBuf,
     /// Multipart uploads that have begun.
     uploads: PathBuf,
+    /// Notes of objects that are being put in place.
+    commits: PathBuf,
     /// Bodies that are being verified.
     staging: PathBuf,
+    disk: Disk,
     /// Held while the gateway runs, so that two do not share the area.
     _lock: std::fs::File,
 }
@@ -76,7 +82,7 @@ impl Area {
     ///
     /// # Errors
     /// When it cannot be made or read, or when another gateway is using it.
-    pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn open(folder: &Path, disk: Disk) -> io::Result<Self> {
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true);
         // Who may read the objects is the gateway's to say, not the file system's.
@@ -84,6 +90,7 @@ impl Area {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(folder)?;
         let folder = folder.canonicalize()?;
+        folder.parent().map_or(Ok(()), |parent| disk.folder(parent))?;
         let lock = std::fs::File::create(folder.join(".lock"))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => {
@@ -94,11 +101,19 @@ impl Area {
         let area = Area {
             buckets: folder.join("buckets"),
             uploads: folder.join("uploads"),
+            commits: folder.join("commits"),
             staging: folder.join("staging"),
+            disk,
             _lock: lock,
         };
-        std::fs::create_dir_all(&area.buckets)?;
+        disk.make_folder(&area.buckets)?;
         Ok(area)
+    }
+
+    /// The names of the buckets are kept.
+    async fn keep_buckets(&self) -> io::Result<()> {
+        let (disk, buckets) = (self.disk, self.buckets.clone());
+        tokio::task::spawn_blocking(move || disk.folder(&buckets)).await?
     }
 
     /// Where bodies wait for their verdict: on the same file system, but in no bucket.
@@ -214,4 +229,10 @@ fn passed(error: S3Error) -> S3Error {
         return broken("s3s-fs", source);
     }
     error
+}
+
+/// Whether an error means that there is nothing of that name. A file where a folder should be
+/// means it too.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }

@@ -22,6 +22,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
+use super::disk::Disk;
 use super::{BLOCK, broken};
 
 /// What was asked for when the upload began.
@@ -74,12 +75,13 @@ pub(super) struct Chosen {
 #[derive(Debug)]
 pub(super) struct Uploads {
     folder: PathBuf,
+    disk: Disk,
 }
 
 impl Uploads {
     /// Opens the folder and removes what a crash left half written.
-    pub(super) fn open(folder: PathBuf) -> io::Result<Self> {
-        std::fs::create_dir_all(&folder)?;
+    pub(super) fn open(folder: PathBuf, disk: Disk) -> io::Result<Self> {
+        disk.make_folder(&folder)?;
         for upload in std::fs::read_dir(&folder)? {
             let upload = upload?.path();
             if !upload.join(UPLOAD).is_file() {
@@ -93,7 +95,7 @@ impl Uploads {
                 }
             }
         }
-        Ok(Uploads { folder })
+        Ok(Uploads { folder, disk })
     }
 
     pub(super) async fn begin(&self, upload: &Upload) -> S3Result<String> {
@@ -103,7 +105,7 @@ impl Uploads {
         fs::create_dir(&folder).await.map_err(|error| broken("upload", error))?;
         let incoming = folder.join(format!("{INCOMING}upload"));
         fs::write(&incoming, text).await.map_err(|error| broken("upload", error))?;
-        fs::rename(&incoming, folder.join(UPLOAD))
+        self.settle(&incoming, &folder.join(UPLOAD))
             .await
             .map_err(|error| broken("upload", error))?;
         Ok(id)
@@ -172,7 +174,7 @@ impl Uploads {
         file.flush().await.map_err(|error| broken("part", error))?;
         let md5 = md5.finalize();
         let path = folder.join(part_name(number, md5));
-        fs::rename(&incoming.0, &path).await.map_err(|error| broken("part", error))?;
+        self.settle(&incoming.0, &path).await.map_err(|error| broken("part", error))?;
         // The last writer of a number wins, so what it replaces goes only now.
         for (other, part) in self.files(id).await? {
             if other == number && part.path != path {
@@ -224,6 +226,19 @@ impl Uploads {
             return Err(s3_error!(MalformedXML, "You must specify at least one part"));
         }
         Ok(Chosen { parts })
+    }
+
+    /// Gives a file that is whole its name, and keeps both.
+    async fn settle(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let (disk, all, from, to) =
+            (self.disk, self.folder.clone(), from.to_owned(), to.to_owned());
+        tokio::task::spawn_blocking(move || {
+            disk.file(&from)?;
+            std::fs::rename(&from, &to)?;
+            to.parent().map_or(Ok(()), |folder| disk.folder(folder))?;
+            disk.folder(&all)
+        })
+        .await?
     }
 
     async fn read(&self, id: &str) -> S3Result<Upload> {
@@ -382,7 +397,7 @@ mod tests {
     #[tokio::test]
     async fn an_id_is_only_what_was_given_out() {
         let folder = tempfile::tempdir().unwrap();
-        let uploads = Uploads::open(folder.path().to_owned()).unwrap();
+        let uploads = Uploads::open(folder.path().to_owned(), Disk::new(false)).unwrap();
         for id in ["", "..", "../staging", "/etc", &"a".repeat(31), &"G".repeat(32)] {
             assert!(uploads.find(id, "bucket", "key").await.is_err(), "{id}");
             assert!(uploads.write(id, 1, body(b"x")).await.is_err(), "{id}");
@@ -392,7 +407,7 @@ mod tests {
     #[tokio::test]
     async fn an_upload_belongs_to_its_object() {
         let folder = tempfile::tempdir().unwrap();
-        let uploads = Uploads::open(folder.path().to_owned()).unwrap();
+        let uploads = Uploads::open(folder.path().to_owned(), Disk::new(false)).unwrap();
         let id = uploads.begin(&upload()).await.unwrap();
         assert!(uploads.find(&id, "bucket", "key").await.is_ok());
         assert!(uploads.find(&id, "bucket", "other").await.is_err());
@@ -404,7 +419,7 @@ mod tests {
     #[tokio::test]
     async fn the_last_writer_of_a_number_wins() {
         let folder = tempfile::tempdir().unwrap();
-        let uploads = Uploads::open(folder.path().to_owned()).unwrap();
+        let uploads = Uploads::open(folder.path().to_owned(), Disk::new(false)).unwrap();
         let id = uploads.begin(&upload()).await.unwrap();
         uploads.write(&id, 3, body(b"one")).await.unwrap();
         let second = uploads.write(&id, 3, body(b"two")).await.unwrap();
@@ -416,7 +431,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_chosen_that_does_not_fit() {
         let folder = tempfile::tempdir().unwrap();
-        let uploads = Uploads::open(folder.path().to_owned()).unwrap();
+        let uploads = Uploads::open(folder.path().to_owned(), Disk::new(false)).unwrap();
         let id = uploads.begin(&upload()).await.unwrap();
         let first = uploads.write(&id, 2, body(b"first")).await.unwrap();
         let second = uploads.write(&id, 7, body(b"second")).await.unwrap();

@@ -1,7 +1,7 @@
 //! One object at a time: looking at it, opening it, writing it, removing it.
 //!
-//! `s3s-fs` does the writing and keeps the attributes; here a key becomes a place, a bucket has to
-//! exist, and what an object leaves behind is cleared away. Who holds which lock is said at every
+//! `s3s-fs` does the writing and keeps the attributes, `commits.rs` puts in place; here a bucket has to
+//! exist, conditions have to hold, and a folder that an object leaves empty is cleared away. Who holds which lock is said at every
 //! function; what the client asked for this module deliberately does not know.
 
 use std::io::{self, ErrorKind};
@@ -9,8 +9,6 @@ use std::ops::Range as Span;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, Method, Uri};
 use s3s::dto::{
     ETag, HeadObjectInput, HeadObjectOutput, PutObjectInput, PutObjectOutput, StreamingBlob,
@@ -20,18 +18,16 @@ use s3s_fs::FileSystem;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
-use uuid::Uuid;
 
+use super::commits::{ASIDE, Aside, Commits};
 use super::conditions::{Conditions, WriteConditions};
 use super::locks::Locks;
 use super::multipart::Uploads;
 use super::names::Place;
-use super::{Area, BLOCK, broken, passed};
+use super::{Area, BLOCK, broken, is_absent, passed};
 
 /// What an object without a content type is.
 const CONTENT_TYPE: &str = "binary/octet-stream";
-/// Where objects are written aside: a bucket whose name no client can use.
-const INCOMING: &str = ".incoming";
 /// Where a multipart ETag is kept among an object's metadata. Not a header name, so no client can
 /// send it.
 pub(super) const ETAG_NOTE: &str = "gateway: etag";
@@ -42,6 +38,7 @@ pub(super) struct Objects {
     pub(super) files: FileSystem,
     pub(super) uploads: Uploads,
     pub(super) locks: Locks,
+    commits: Commits,
     pub(super) region: String,
     pub(super) area: Arc<Area>,
 }
@@ -52,11 +49,12 @@ impl Objects {
         area: Arc<Area>,
         region: &str,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        sweep(&area.buckets)?;
+        let commits = Commits::open(Arc::clone(&area))?;
         Ok(Objects {
             files: FileSystem::new(&area.buckets).map_err(|error| format!("{error:?}"))?,
-            uploads: Uploads::open(area.uploads.clone())?,
+            uploads: Uploads::open(area.uploads.clone(), area.disk)?,
             locks: Locks::new(),
+            commits,
             region: region.to_owned(),
             area,
         })
@@ -126,10 +124,9 @@ impl Objects {
 
     /// Writes an object aside. No lock is needed, and until [`Objects::commit`] nobody sees it.
     pub(super) async fn prepare(&self, mut input: PutObjectInput) -> S3Result<Prepared> {
-        let name = Uuid::new_v4().simple().to_string();
-        let aside = Aside(self.files_of(INCOMING, &name));
-        input.bucket = INCOMING.to_owned();
-        input.key = name;
+        let aside = self.commits.aside();
+        input.bucket = ASIDE.to_owned();
+        input.key = aside.name.clone();
         // Conditions are about the place the object goes to, and are checked there.
         input.if_match = None;
         input.if_none_match = None;
@@ -147,23 +144,12 @@ impl Objects {
         key: &str,
         conditions: &WriteConditions,
     ) -> S3Result<PutObjectOutput> {
-        let failed = |error: io::Error| broken("commit", error);
         let _using = self.locks.use_bucket(bucket).await;
         self.use_bucket(bucket).await?;
         let _writing = self.locks.write(bucket, key).await;
         self.check_write(bucket, key, conditions).await?;
-        let place = Place::of(bucket, key);
-        let files = self.files_of(bucket, &place.path);
-        if let Some(folder) = files.object.parent() {
-            tokio::fs::create_dir_all(folder).await.map_err(failed)?;
-        }
-        if let Some(file) = place.key_file() {
-            // Before the object, so that no object is ever without its key.
-            tokio::fs::write(self.folder(bucket).join(file), key).await.map_err(failed)?;
-        }
-        for (from, to) in prepared.aside.0.all().zip(files.all()) {
-            tokio::fs::rename(from, to).await.map_err(failed)?;
-        }
+        let put = self.commits.put(prepared.aside, bucket, key).await;
+        put.map_err(|error| broken("commit", error))?;
         Ok(prepared.output)
     }
 
@@ -202,22 +188,6 @@ impl Objects {
         .check_change(&head)
     }
 
-    /// Removes an object and everything that was kept for it. The caller holds its lock.
-    pub(super) async fn remove(&self, bucket: &str, key: &str) -> S3Result<()> {
-        let place = Place::of(bucket, key);
-        let key_file = place.key_file().map(|file| self.folder(bucket).join(file));
-        let files = self.files_of(bucket, &place.path);
-        // The object first: without it, nothing of the rest means anything.
-        for file in files.all().chain(key_file.as_ref()) {
-            match tokio::fs::remove_file(file).await {
-                Ok(()) => {}
-                Err(error) if is_absent(&error) => {}
-                Err(error) => return Err(broken("object", error)),
-            }
-        }
-        Ok(())
-    }
-
     /// Removes the folders an object leaves empty, if nobody is using the bucket: a writer may be
     /// about to put something into them.
     pub(super) fn tidy(&self, bucket: &str, key: &str) {
@@ -232,59 +202,16 @@ impl Objects {
         }
     }
 
-    /// Where `s3s-fs` keeps what belongs to an object. Of its layout, this is all that is known.
-    fn files_of(&self, bucket: &str, path: &str) -> Files {
-        let base64 = |name: &str| URL_SAFE_NO_PAD.encode(name);
-        let notes = format!(".bucket-{}.object-{}.", base64(bucket), base64(path));
-        Files {
-            object: self.folder(bucket).join(path),
-            metadata: self.area.buckets.join(format!("{notes}metadata.json")),
-            internal: self.area.buckets.join(format!("{notes}internal.json")),
-        }
-    }
-
     pub(super) async fn delete(&self, bucket: &str, key: &str) -> S3Result<()> {
         {
             let _using = self.locks.use_bucket(bucket).await;
             self.use_bucket(bucket).await?;
             let _writing = self.locks.write(bucket, key).await;
-            self.remove(bucket, key).await?;
+            let removed = self.commits.remove(bucket, key).await;
+            removed.map_err(|error| broken("object", error))?;
         }
         self.tidy(bucket, key);
         Ok(())
-    }
-}
-
-/// Removes what a crash left written aside.
-fn sweep(buckets: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(buckets.join(INCOMING)) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let notes = format!(".bucket-{}.", URL_SAFE_NO_PAD.encode(INCOMING));
-    for file in std::fs::read_dir(buckets)? {
-        let file = file?;
-        if file.file_name().to_str().is_some_and(|name| name.starts_with(&notes)) {
-            std::fs::remove_file(file.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// The files of one object.
-#[derive(Debug)]
-struct Files {
-    object: PathBuf,
-    /// What the client said of it.
-    metadata: PathBuf,
-    /// Its ETag and checksums.
-    internal: PathBuf,
-}
-
-impl Files {
-    fn all(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.object, &self.metadata, &self.internal].into_iter()
     }
 }
 
@@ -293,19 +220,6 @@ impl Files {
 pub(super) struct Prepared {
     aside: Aside,
     output: PutObjectOutput,
-}
-
-/// Files that are removed, unless they have been renamed.
-#[derive(Debug)]
-struct Aside(Files);
-
-impl Drop for Aside {
-    fn drop(&mut self) {
-        for file in self.0.all() {
-            // After a rename there is nothing of that name, and nobody to tell if it fails.
-            let _ = std::fs::remove_file(file);
-        }
-    }
 }
 
 /// A request to the store underneath: it has an input and nothing else.
@@ -321,12 +235,6 @@ pub(super) fn ask<T>(input: T) -> S3Request<T> {
         service: None,
         trailing_headers: None,
     }
-}
-
-/// Whether an error means that there is nothing of that name. A file where a folder should be
-/// means it too.
-fn is_absent(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
 fn no_such_bucket() -> S3Error {

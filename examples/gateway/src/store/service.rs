@@ -264,6 +264,7 @@ impl S3 for Objects {
             Err(error) if *error.code() == S3ErrorCode::BucketAlreadyExists => {}
             Err(error) => return Err(passed(error)),
         }
+        self.area.keep_buckets().await.map_err(|error| broken("bucket", error))?;
         Ok(S3Response::new(CreateBucketOutput { location }))
     }
 
@@ -296,7 +297,9 @@ impl S3 for Objects {
         for (id, _) in self.uploads.list(&bucket).await? {
             self.uploads.end(&id).await?;
         }
-        self.files.delete_bucket(request).await.map_err(passed)
+        let deleted = self.files.delete_bucket(request).await.map_err(passed)?;
+        self.area.keep_buckets().await.map_err(|error| broken("bucket", error))?;
+        Ok(deleted)
     }
 
     constant! {

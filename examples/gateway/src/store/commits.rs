@@ -13,7 +13,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,6 +32,8 @@ const INCOMING: &str = ".incoming-";
 #[derive(Clone, Debug)]
 pub(super) struct Commits {
     area: Arc<Area>,
+    /// Held while folders are made.
+    making: Arc<Mutex<()>>,
 }
 
 /// An object that is written but not in its place: its files are removed unless they have been renamed.
@@ -66,7 +68,7 @@ struct Note {
 impl Commits {
     /// Opens the area: finishes what was begun, and removes what was only written aside.
     pub(super) fn open(area: Arc<Area>) -> io::Result<Self> {
-        let commits = Commits { area };
+        let commits = Commits { area, making: Arc::default() };
         commits.area.disk.make_folder(&commits.area.commits)?;
         for note in std::fs::read_dir(&commits.area.commits)? {
             commits.recover(&note?.path())?;
@@ -120,7 +122,11 @@ impl Commits {
         let disk = self.area.disk;
         let object = self.folder(bucket).join(&place.path);
         let Some(folder) = object.parent() else { return Ok(()) };
-        disk.make_folder(folder)?;
+        {
+            // Whoever finds a folder made finds it kept.
+            let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+            disk.make_folder(folder)?;
+        }
         let Some(file) = place.key_file() else { return Ok(()) };
         disk.write(&self.folder(bucket).join(file), key.as_bytes())?;
         disk.folder(folder)

@@ -254,8 +254,11 @@ impl S3 for Objects {
         }
         let location = Some(format!("/{}", input.bucket));
         // Some clients do this before every write, and need not wait for each other.
-        if self.use_bucket(&input.bucket).await.is_ok() {
-            return Ok(S3Response::new(CreateBucketOutput { location }));
+        {
+            let _using = self.locks.use_bucket(&input.bucket).await;
+            if self.use_bucket(&input.bucket).await.is_ok() {
+                return Ok(S3Response::new(CreateBucketOutput { location }));
+            }
         }
         let _owned = self.locks.own_bucket(&input.bucket).await;
         match self.files.create_bucket(ask(input)).await {

@@ -23,6 +23,7 @@
 //! | copying writes into the live object, and a copy onto itself is accepted | `copy_object` |
 //! | no conditional reads, no suffix range beyond the size, 4 KiB reads | `conditions.rs`, `Objects::open_span` |
 //! | ACLs, policies, versions, tags: nothing, although clients ask | `absent!` and `constant!` in `service.rs` |
+//! | what is not known is taken for something else: with a parameter of a newer S3, `PUT` writes and `DELETE` deletes | `features.rs` |
 //!
 //! Limits: one process per data folder (a lock file sees to it), a case-sensitive file system, no
 //! versions, no tags, no encryption at rest.
@@ -30,6 +31,7 @@
 mod commits;
 mod conditions;
 mod disk;
+mod features;
 mod listing;
 mod locks;
 mod multipart;
@@ -42,10 +44,10 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use s3s::dto::Range;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{Body, S3Error, S3ErrorCode, S3Result, s3_error};
+use s3s::{Body, S3Error, S3ErrorCode, s3_error};
 
 pub(crate) use self::disk::Disk;
 use self::objects::Objects;
@@ -139,7 +141,7 @@ impl Store {
     /// Serves a request that has been verified: the two arguments are the proofs.
     pub(crate) async fn serve(&self, head: Passed, body: Staged) -> http::Response<Body> {
         let mut head = head.into_parts();
-        if let Err(error) = check_features(&head.method, &head.headers) {
+        if let Err(error) = features::check(&head.method, &head.uri, &head.headers) {
             return answer(error);
         }
         // S3 ignores a range that makes no sense; s3s refuses it.
@@ -166,45 +168,6 @@ impl Store {
             }
         }
     }
-}
-
-/// Refuses what would otherwise be quietly left out: an object is not stored without the encryption
-/// or the lock that was asked for.
-fn check_features(method: &Method, headers: &HeaderMap) -> S3Result<()> {
-    for name in headers.keys() {
-        let name = name.as_str();
-        if name.starts_with("x-amz-server-side-encryption")
-            || name.starts_with("x-amz-copy-source-server-side-encryption")
-            || name.starts_with("x-amz-object-lock-")
-            || name.starts_with("x-amz-grant-")
-            || name == "x-amz-tagging"
-        {
-            return Err(s3_error!(
-                NotImplemented,
-                "A header you provided implies functionality that is not implemented: {name}"
-            ));
-        }
-    }
-    if let Some(acl) = headers.get("x-amz-acl")
-        && !matches!(
-            acl.as_bytes(),
-            b"private" | b"bucket-owner-full-control" | b"bucket-owner-read"
-        )
-    {
-        return Err(S3Error::with_message(
-            S3ErrorCode::AccessControlListNotSupported,
-            "The bucket does not allow ACLs",
-        ));
-    }
-    // Forms come by another gate, as a PUT. s3s would read this as one whose signature nobody has
-    // verified.
-    let form = headers.get(header::CONTENT_TYPE).is_some_and(|value| {
-        value.as_bytes().to_ascii_lowercase().starts_with(b"multipart/form-data")
-    });
-    if *method == Method::POST && form {
-        return Err(s3_error!(NotImplemented, "POST uploads with a form are not implemented"));
-    }
-    Ok(())
 }
 
 /// An error as an answer.

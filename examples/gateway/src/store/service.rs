@@ -252,6 +252,11 @@ impl S3 for Objects {
                 "The specified location-constraint is not valid"
             ));
         }
+        if let Some(asked) = &input.create_bucket_configuration
+            && (asked.bucket.is_some() || asked.location.is_some())
+        {
+            return Err(s3_error!(NotImplemented, "Directory buckets are not implemented"));
+        }
         let location = Some(format!("/{}", input.bucket));
         // Some clients do this before every write, and need not wait for each other.
         {

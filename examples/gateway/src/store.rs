@@ -13,7 +13,7 @@
 //! |---|---|
 //! | a key is used as a path: `..` leaves the bucket, `//` and `/.` collapse, `a` excludes `a/b`, long keys fail | `names.rs` |
 //! | lists without ETags, `encoding-type` named but not applied, markers and prefixes approximate | `listing.rs` |
-//! | multipart: uploads lost when completing fails, ETags unchecked, gaps in numbers refused, no listing | `multipart.rs` |
+//! | multipart: uploads lost when completing fails, ETags unchecked, gaps in numbers refused, no listing, no order among writers | `multipart.rs` |
 //! | an object and its attributes are written in two steps, and neither is synced | written aside, put in place under a lock, whole even if the gateway is stopped there: `commits.rs`, `locks.rs`, `disk.rs` |
 //! | writing into a bucket that does not exist makes it | `Objects::use_bucket` |
 //! | a wrong Content-MD5 or checksum is noticed after the object was replaced | the caller checks the spooled body first |
@@ -21,7 +21,7 @@
 //! | making one's own bucket again is an error, no region in any answer | `create_bucket`, `head_bucket`, `get_bucket_location` |
 //! | deleted objects leave their attribute files and folders | `Commits::remove` |
 //! | copying writes into the live object, and a copy onto itself is accepted | `copy_object` |
-//! | no conditional reads, no suffix range beyond the size, 4 KiB reads | `conditions.rs`, `Objects::open_span` |
+//! | no conditional copies and deletes, no conditional reads, no suffix range beyond the size, 4 KiB reads | `conditions.rs`, `Objects::open_span` |
 //! | ACLs, policies, versions, tags: nothing, although clients ask | `absent!` and `constant!` in `service.rs` |
 //! | what is not known is taken for something else: with a parameter of a newer S3, `PUT` writes and `DELETE` deletes | `features.rs` |
 //!

@@ -249,6 +249,132 @@ async fn copies_keep_or_replace_attributes() {
     server.stop().await;
 }
 
+/// What is not there any more is neither overwritten nor deleted.
+#[tokio::test]
+async fn conditions_of_copies_and_deletes() {
+    let server = Server::start().await;
+    let client = client(&server);
+    put(&client, "from", b"new").await;
+    put(&client, "to", b"old").await;
+    let etag = client.head_object().bucket(BUCKET).key("to").send().await.unwrap();
+    let etag = etag.e_tag().unwrap();
+    let wrong = "\"00000000000000000000000000000000\"";
+    let copy = |key: &str| {
+        client.copy_object().bucket(BUCKET).key(key).copy_source(format!("{BUCKET}/from"))
+    };
+    let before = server.files();
+    for refused in [copy("to").if_none_match("*"), copy("to").if_match(wrong)] {
+        assert_eq!(refused.send().await.unwrap_err().code(), Some("PreconditionFailed"));
+    }
+    let absent = copy("absent").if_match(etag).send().await.unwrap_err();
+    assert_eq!(absent.code(), Some("NoSuchKey"));
+    let delete = |key: &str| client.delete_object().bucket(BUCKET).key(key);
+    let refused = delete("to").if_match(wrong).send().await.unwrap_err();
+    assert_eq!(refused.code(), Some("PreconditionFailed"));
+    let sized = delete("to").if_match_size(3).send().await.unwrap_err();
+    assert_eq!(sized.code(), Some("NotImplemented"));
+    let all = |object: ObjectIdentifier| {
+        let delete = Delete::builder().objects(object).build().unwrap();
+        client.delete_objects().bucket(BUCKET).delete(delete).send()
+    };
+    let object = || ObjectIdentifier::builder().key("to");
+    for (object, code) in [
+        (object().e_tag(wrong), "PreconditionFailed"),
+        (object().e_tag(etag).size(4), "NotImplemented"),
+        (object().version_id("1"), "NoSuchVersion"),
+    ] {
+        let answer = all(object.build().unwrap()).await.unwrap();
+        assert!(answer.deleted().is_empty());
+        assert_eq!(answer.errors()[0].code(), Some(code));
+    }
+    assert_eq!(server.files(), before);
+
+    copy("to").if_match(etag).send().await.unwrap();
+    copy("other").if_none_match("*").send().await.unwrap();
+    assert_eq!(get(&client, "to").await, b"new");
+    let head = client.head_object().bucket(BUCKET).key("to").send().await.unwrap();
+    let answer = all(object().e_tag(head.e_tag().unwrap()).build().unwrap()).await.unwrap();
+    assert_eq!(answer.deleted().len(), 1);
+    delete("other").if_match("*").send().await.unwrap();
+    assert!(server.object("to").await.is_none() && server.object("other").await.is_none());
+    server.stop().await;
+}
+
+/// A list is of what is there, whatever happens to it meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_while_objects_change() {
+    let server = Server::start().await;
+    let client = client(&server);
+    let bodies = [&b"short"[..], b"something longer"];
+    let etags = bodies.map(|body| {
+        let mut md5 = countersign::Checksummer::new(countersign::ChecksumAlgorithm::Md5);
+        md5.update(body);
+        let md5 = md5.finish();
+        md5.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    });
+    // A key that is not a path has to be found as well.
+    for key in ["plain", "odd//key"] {
+        put(&client, key, bodies[0]).await;
+    }
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let over = || done.load(std::sync::atomic::Ordering::Relaxed);
+    let writing = async {
+        for round in 1..200 {
+            for key in ["plain", "odd//key"] {
+                put(&client, key, bodies[round % 2]).await;
+            }
+            put(&client, "comes/and/goes", b"x").await;
+            client.delete_object().bucket(BUCKET).key("comes/and/goes").send().await.unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    let listing = async {
+        while !over() {
+            let list = client.list_objects_v2().bucket(BUCKET).send().await.unwrap();
+            let keys: Vec<_> = list.contents().iter().filter_map(|object| object.key()).collect();
+            assert!(keys.contains(&"plain") && keys.contains(&"odd//key"), "{keys:?}");
+            for object in list.contents().iter().filter(|o| o.key() != Some("comes/and/goes")) {
+                let etag = object.e_tag().unwrap().trim_matches('"');
+                let body = bodies[etags.iter().position(|known| known == etag).unwrap()];
+                assert_eq!(object.size(), i64::try_from(body.len()).ok(), "{object:?}");
+            }
+        }
+    };
+    tokio::join!(writing, listing);
+    server.stop().await;
+}
+
+/// Of two that complete an upload one is too late.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_is_completed_once() {
+    let server = Server::start().await;
+    let client = client(&server);
+    for round in 0..10 {
+        let begun = client.create_multipart_upload().bucket(BUCKET).key("m").send().await.unwrap();
+        let id = begun.upload_id().unwrap();
+        let part = client.upload_part().bucket(BUCKET).key("m").upload_id(id).part_number(1);
+        let body = ByteStream::from(noise(1_000_000));
+        let part = part.body(body).send().await.unwrap();
+        let complete = || {
+            let part = CompletedPart::builder().part_number(1).e_tag(part.e_tag().unwrap());
+            let parts = CompletedMultipartUpload::builder().parts(part.build()).build();
+            let complete = client.complete_multipart_upload().bucket(BUCKET).key("m");
+            complete.upload_id(id).multipart_upload(parts).send()
+        };
+        let abort = client.abort_multipart_upload().bucket(BUCKET).key("m").upload_id(id).send();
+        let (one, two, abort) = tokio::join!(complete(), complete(), abort);
+        let codes = [
+            one.err().and_then(|error| error.code().map(str::to_owned)),
+            two.err().and_then(|error| error.code().map(str::to_owned)),
+            abort.err().and_then(|error| error.code().map(str::to_owned)),
+        ];
+        let won = codes.iter().filter(|code| code.is_none()).count();
+        let late = codes.iter().flatten().filter(|code| *code == "NoSuchUpload").count();
+        assert_eq!((won, late), (1, 2), "round {round}: {codes:?}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn multipart() {
     let server = Server::start().await;

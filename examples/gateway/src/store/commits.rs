@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use s3s::dto::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -25,7 +26,7 @@ use super::{Area, is_absent};
 
 /// Where objects are written aside: a bucket whose name no client can use.
 pub(super) const ASIDE: &str = ".incoming";
-/// Begins the name of a note that is not whole yet.
+/// Begins the name of a file that is not whole yet.
 const INCOMING: &str = ".incoming-";
 
 /// The way of objects to their places.
@@ -128,8 +129,13 @@ impl Commits {
             disk.make_folder(folder)?;
         }
         let Some(file) = place.key_file() else { return Ok(()) };
-        disk.write(&self.folder(bucket).join(file), key.as_bytes())?;
-        disk.folder(folder)
+        let file = self.folder(bucket).join(file);
+        // It is never written anew: whoever lists the bucket reads it, and an object that has one must
+        // not lose it to a full disk.
+        if std::fs::read(&file).is_ok_and(|text| text == key.as_bytes()) {
+            return Ok(());
+        }
+        self.settle(&file, key.as_bytes())
     }
 
     /// Writes the note. When it is there, the object is as good as in its place.
@@ -144,16 +150,20 @@ impl Commits {
         disk.folder(&area.buckets)?;
         let note =
             Note { aside: aside.name.clone(), bucket: bucket.to_owned(), path: path.to_owned() };
-        let incoming = area.commits.join(format!("{INCOMING}{}", aside.name));
-        let written = disk
-            .write(&incoming, &serde_json::to_vec(&note)?)
-            .and_then(|()| std::fs::rename(&incoming, self.note(bucket, path)));
+        self.settle(&self.note(bucket, path), &serde_json::to_vec(&note)?)
+    }
+
+    /// Writes a small file, whole or not at all.
+    fn settle(&self, file: &Path, bytes: &[u8]) -> io::Result<()> {
+        let disk = self.area.disk;
+        let incoming = self.area.commits.join(format!("{INCOMING}{}", Uuid::new_v4().simple()));
+        let written = disk.write(&incoming, bytes).and_then(|()| std::fs::rename(&incoming, file));
         if written.is_err() {
             // There is nobody to tell if it fails, and it is removed at the next start.
             let _ = std::fs::remove_file(&incoming);
         }
         written?;
-        disk.folder(&area.commits)
+        file.parent().map_or(Ok(()), |folder| disk.folder(folder))
     }
 
     /// Does what the note says, and takes it away.
@@ -257,6 +267,11 @@ impl Files {
 }
 
 impl Aside {
+    /// When its bytes were written.
+    pub(super) async fn modified(&self) -> io::Result<Timestamp> {
+        Ok(tokio::fs::metadata(&self.files.object).await?.modified()?.into())
+    }
+
     /// Leaves the files where they are.
     fn keep(mut self) {
         self.kept = true;

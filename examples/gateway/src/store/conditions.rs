@@ -5,7 +5,7 @@
 
 use std::ops::Range as Span;
 
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use s3s::dto::{CopySource, ETagCondition, HeadObjectOutput, Range, Timestamp};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use time::OffsetDateTime;
@@ -31,6 +31,26 @@ pub(super) struct Conditions<'c> {
 pub(super) struct WriteConditions {
     pub(super) matches: Option<ETagCondition>,
     pub(super) none_match: Option<ETagCondition>,
+}
+
+impl WriteConditions {
+    /// What the head of a request asks for.
+    pub(super) fn of(headers: &HeaderMap) -> S3Result<Self> {
+        let read = |name: HeaderName| {
+            let mut values = headers.get_all(&name).iter();
+            let value =
+                values.next().map(|value| ETagCondition::parse_http_header(value.as_bytes()));
+            match (value, values.next()) {
+                (None, None) => Ok(None),
+                (Some(Ok(condition)), None) => Ok(Some(condition)),
+                _ => Err(s3_error!(InvalidArgument, "A condition is not an ETag: {name}")),
+            }
+        };
+        Ok(WriteConditions {
+            matches: read(header::IF_MATCH)?,
+            none_match: read(header::IF_NONE_MATCH)?,
+        })
+    }
 }
 
 impl Conditions<'_> {

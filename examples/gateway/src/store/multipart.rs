@@ -15,14 +15,16 @@ use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{CompletedPart, ETag, Metadata, Timestamp};
-use s3s::{S3Result, StdError, s3_error};
+use s3s::{S3Error, S3Result, StdError, s3_error};
 use serde::{Deserialize, Serialize};
 use tokio::fs;
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::OwnedMutexGuard;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use super::disk::Disk;
+use super::locks::Named;
 use super::{BLOCK, broken};
 
 /// What was asked for when the upload began.
@@ -76,6 +78,7 @@ pub(super) struct Chosen {
 pub(super) struct Uploads {
     folder: PathBuf,
     disk: Disk,
+    held: Named,
 }
 
 impl Uploads {
@@ -95,7 +98,7 @@ impl Uploads {
                 }
             }
         }
-        Ok(Uploads { folder, disk })
+        Ok(Uploads { folder, disk, held: Named::default() })
     }
 
     pub(super) async fn begin(&self, upload: &Upload) -> S3Result<String> {
@@ -111,6 +114,11 @@ impl Uploads {
         Ok(id)
     }
 
+    /// Whoever holds an upload has its parts for himself: none is replaced, and it does not end.
+    pub(super) async fn hold(&self, id: &str) -> OwnedMutexGuard<()> {
+        self.held.hold(id).await
+    }
+
     /// The upload with this id, if it is for this object.
     pub(super) async fn find(&self, id: &str, bucket: &str, key: &str) -> S3Result<Upload> {
         let upload = self.read(id).await?;
@@ -120,7 +128,7 @@ impl Uploads {
         Ok(upload)
     }
 
-    /// Forgets an upload and its parts.
+    /// Forgets an upload and its parts. The caller holds it, or its bucket goes as well.
     pub(super) async fn end(&self, id: &str) -> S3Result<()> {
         match fs::remove_dir_all(self.path(id)?).await {
             Ok(()) => Ok(()),
@@ -162,7 +170,7 @@ impl Uploads {
         let folder = self.path(id)?;
         let incoming = Incoming(folder.join(format!("{INCOMING}{}", Uuid::new_v4().simple())));
         let mut file =
-            fs::File::create_new(&incoming.0).await.map_err(|error| broken("part", error))?;
+            fs::File::create_new(&incoming.0).await.map_err(|error| gone("part", error))?;
         let mut md5 = Md5::new();
         let mut size = 0_u64;
         while let Some(block) = body.next().await {
@@ -174,7 +182,8 @@ impl Uploads {
         file.flush().await.map_err(|error| broken("part", error))?;
         let md5 = md5.finalize();
         let path = folder.join(part_name(number, md5));
-        self.settle(&incoming.0, &path).await.map_err(|error| broken("part", error))?;
+        let _held = self.hold(id).await;
+        self.settle(&incoming.0, &path).await.map_err(|error| gone("part", error))?;
         // The last writer of a number wins, so what it replaces goes only now.
         for (other, part) in self.files(id).await? {
             if other == number && part.path != path {
@@ -369,7 +378,15 @@ async fn remove(path: &Path) -> S3Result<()> {
     }
 }
 
-fn no_such_upload() -> s3s::S3Error {
+/// An upload ends with its folder, and with it whatever is written there.
+fn gone(what: &'static str, error: io::Error) -> S3Error {
+    match error.kind() {
+        ErrorKind::NotFound => no_such_upload(),
+        _ => broken(what, error),
+    }
+}
+
+fn no_such_upload() -> S3Error {
     s3_error!(
         NoSuchUpload,
         "The specified multipart upload does not exist. The upload ID might be invalid, or the \
@@ -426,6 +443,44 @@ mod tests {
         let parts = uploads.parts(&id).await.unwrap();
         assert_eq!(parts.len(), 1);
         assert_eq!(parts[&3].md5, second.md5);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn of_writers_at_the_same_time_one_is_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let uploads =
+            std::sync::Arc::new(Uploads::open(folder.path().to_owned(), Disk::new(false)).unwrap());
+        let id = uploads.begin(&upload()).await.unwrap();
+        for round in 0..100 {
+            let writers = [&b"one"[..], b"two", b"three", b"four"].map(|text| {
+                let (uploads, id) = (std::sync::Arc::clone(&uploads), id.clone());
+                tokio::spawn(async move { uploads.write(&id, 3, body(text)).await.unwrap().md5 })
+            });
+            let mut written = Vec::new();
+            for writer in writers {
+                written.push(writer.await.unwrap());
+            }
+            let parts = uploads.parts(&id).await.unwrap();
+            assert_eq!(parts.len(), 1, "round {round}");
+            assert!(written.contains(&parts[&3].md5), "round {round}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_held_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let uploads =
+            std::sync::Arc::new(Uploads::open(folder.path().to_owned(), Disk::new(false)).unwrap());
+        let id = uploads.begin(&upload()).await.unwrap();
+        let first = uploads.write(&id, 1, body(b"one")).await.unwrap();
+        let held = uploads.hold(&id).await;
+        let (other, name) = (std::sync::Arc::clone(&uploads), id.clone());
+        let writer = tokio::spawn(async move { other.write(&name, 1, body(b"two")).await });
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        assert_eq!(uploads.parts(&id).await.unwrap()[&1].md5, first.md5);
+        uploads.end(&id).await.unwrap();
+        drop(held);
+        assert_eq!(writer.await.unwrap().unwrap_err().code().as_str(), "NoSuchUpload");
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Uri};
 use s3s::dto::{
     ETag, HeadObjectInput, HeadObjectOutput, PutObjectInput, PutObjectOutput, StreamingBlob,
+    Timestamp,
 };
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Result, s3_error};
 use s3s_fs::FileSystem;
@@ -153,10 +154,23 @@ impl Objects {
         Ok(prepared.output)
     }
 
+    /// Checks the conditions of a write before anything is copied for it. The answer lasts for a moment;
+    /// it is asked for again when it counts.
+    pub(super) async fn may_write(
+        &self,
+        bucket: &str,
+        key: &str,
+        conditions: &WriteConditions,
+    ) -> S3Result<()> {
+        self.use_bucket(bucket).await?;
+        let _reading = self.locks.read(bucket, key).await;
+        self.check_write(bucket, key, conditions).await
+    }
+
     /// Checks the conditions of a write. `s3s-fs` has them too, but compares with an ETag of its own
     /// where the object is a multipart one. The answer lasts as long as the caller holds the lock
     /// of the object.
-    pub(super) async fn check_write(
+    async fn check_write(
         &self,
         bucket: &str,
         key: &str,
@@ -202,11 +216,18 @@ impl Objects {
         }
     }
 
-    pub(super) async fn delete(&self, bucket: &str, key: &str) -> S3Result<()> {
+    /// Removes an object, if the conditions hold. Takes the locks.
+    pub(super) async fn delete(
+        &self,
+        bucket: &str,
+        key: &str,
+        conditions: &WriteConditions,
+    ) -> S3Result<()> {
         {
             let _using = self.locks.use_bucket(bucket).await;
             self.use_bucket(bucket).await?;
             let _writing = self.locks.write(bucket, key).await;
+            self.check_write(bucket, key, conditions).await?;
             let removed = self.commits.remove(bucket, key).await;
             removed.map_err(|error| broken("object", error))?;
         }
@@ -220,6 +241,13 @@ impl Objects {
 pub(super) struct Prepared {
     aside: Aside,
     output: PutObjectOutput,
+}
+
+impl Prepared {
+    /// When it was written, which stays so when it is put in place.
+    pub(super) async fn modified(&self) -> S3Result<Timestamp> {
+        self.aside.modified().await.map_err(|error| broken("object", error))
+    }
 }
 
 /// A request to the store underneath: it has an input and nothing else.

@@ -70,6 +70,7 @@ impl Objects {
         encoding: Encoding,
         owner: Option<&Owner>,
     ) -> S3Result<Option<Object>> {
+        let _reading = self.locks.read(bucket, key).await;
         let head = match self.look(bucket, key).await {
             Ok(head) => head,
             Err(error) if *error.code() == S3ErrorCode::NoSuchKey => return Ok(None),
@@ -505,8 +506,7 @@ impl S3 for Objects {
             none_match: input.if_none_match.take(),
         };
         // Asked again when it counts; asked here so that nothing is copied in vain.
-        self.use_bucket(&bucket).await?;
-        self.check_write(&bucket, &key, &conditions).await?;
+        self.may_write(&bucket, &key, &conditions).await?;
         let prepared = self.prepare(input).await?;
         Ok(S3Response::new(self.commit(prepared, &bucket, &key, &conditions).await?))
     }
@@ -638,8 +638,10 @@ impl S3 for Objects {
                  or encryption attributes."
             ));
         }
-        self.use_bucket(&input.bucket).await?;
+        // s3s has no place for the conditions of where it goes.
+        let conditions = WriteConditions::of(&request.headers)?;
         let to = (input.bucket.clone(), input.key.clone());
+        self.may_write(&to.0, &to.1, &conditions).await?;
         let (head, body) = {
             let _reading = self.locks.read(&from_bucket, &from_key).await;
             let head = self.look(&from_bucket, &from_key).await?;
@@ -659,11 +661,11 @@ impl S3 for Objects {
             ..attributes.put(input.bucket, input.key, body)
         };
         let prepared = self.prepare(put).await?;
-        let written = self.commit(prepared, &to.0, &to.1, &WriteConditions::default()).await?;
-        let head = self.look(&to.0, &to.1).await?;
+        let modified = prepared.modified().await?;
+        let written = self.commit(prepared, &to.0, &to.1, &conditions).await?;
         let result = CopyObjectResult {
             e_tag: written.e_tag,
-            last_modified: head.last_modified,
+            last_modified: Some(modified),
             ..CopyObjectResult::default()
         };
         Ok(S3Response::new(CopyObjectOutput {
@@ -678,13 +680,9 @@ impl S3 for Objects {
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = request.input;
         check_version(input.version_id.as_deref())?;
-        if input.if_match.is_some()
-            || input.if_match_size.is_some()
-            || input.if_match_last_modified_time.is_some()
-        {
-            return Err(s3_error!(NotImplemented, "Conditional deletes are not implemented"));
-        }
-        self.delete(&input.bucket, &input.key).await?;
+        let unknown = input.if_match_size.is_some() || input.if_match_last_modified_time.is_some();
+        let conditions = delete_conditions(input.if_match, unknown)?;
+        self.delete(&input.bucket, &input.key, &conditions).await?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
@@ -704,8 +702,11 @@ impl S3 for Objects {
         let quiet = delete.quiet == Some(true);
         let (mut deleted, mut errors) = (Vec::new(), Vec::new());
         for object in delete.objects {
-            let result = match check_version(object.version_id.as_deref()) {
-                Ok(()) => self.delete(&bucket, &object.key).await,
+            let unknown = object.size.is_some() || object.last_modified_time.is_some();
+            let conditions = check_version(object.version_id.as_deref())
+                .and_then(|()| delete_conditions(object.e_tag.map(ETagCondition::ETag), unknown));
+            let result = match conditions {
+                Ok(conditions) => self.delete(&bucket, &object.key, &conditions).await,
                 Err(error) => Err(error),
             };
             match result {
@@ -930,6 +931,8 @@ impl S3 for Objects {
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let input = request.input;
         self.use_bucket(&input.bucket).await?;
+        // Until it has ended: its parts are read twice, and whoever completes it as well is too late.
+        let _held = self.uploads.hold(&input.upload_id).await;
         let upload = self.uploads.find(&input.upload_id, &input.bucket, &input.key).await?;
         let list = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
         let chosen = self.uploads.choose(&input.upload_id, &list).await?;
@@ -964,7 +967,7 @@ impl S3 for Objects {
         }
         let conditions =
             WriteConditions { matches: input.if_match, none_match: input.if_none_match };
-        self.check_write(&input.bucket, &input.key, &conditions).await?;
+        self.may_write(&input.bucket, &input.key, &conditions).await?;
         let etag = chosen.etag();
         let mut attributes = upload.attributes;
         attributes
@@ -1003,10 +1006,19 @@ impl S3 for Objects {
         request: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         let input = request.input;
+        let _held = self.uploads.hold(&input.upload_id).await;
         self.uploads.find(&input.upload_id, &input.bucket, &input.key).await?;
         self.uploads.end(&input.upload_id).await?;
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
     }
+}
+
+/// What has to hold before something is deleted; all but ETags is for directory buckets.
+fn delete_conditions(matches: Option<ETagCondition>, unknown: bool) -> S3Result<WriteConditions> {
+    if unknown {
+        return Err(s3_error!(NotImplemented, "Deletes by size or age are not implemented"));
+    }
+    Ok(WriteConditions { matches, none_match: None })
 }
 
 fn owner() -> Owner {

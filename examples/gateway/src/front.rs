@@ -106,8 +106,9 @@ async fn answer(
     parts.extensions.insert(ids.clone());
     let response = route(gate, shared, parts, body, &ids).await;
     let (mut response, code) = error::dress(response, &method, &ids);
-    // What is left of a refused body would stand before the next request.
-    if code.is_some() && !leftover.discard().await && version <= Version::HTTP_11 {
+    // What is left of a body that was refused, here or by the server behind, would stand before the next
+    // request.
+    if !leftover.discard().await && version <= Version::HTTP_11 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     tracing::info!(

@@ -12,7 +12,7 @@ mod turns;
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use countersign::tower::{
 };
 use countersign::{BodyError, ChecksumAlgorithm, ContentSha256, Credentials, SecretKey};
 use http::uri::{Authority, Scheme};
-use http::{HeaderName, Request, Response, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -35,7 +35,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use s3s::Body;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOwned};
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::arriving::{Arriving, BrokenOff};
@@ -164,13 +164,18 @@ impl Upstream {
         let way = sign_body(verified)?;
         let (turns, patience) = turns::begin();
         // However this ends, nothing more is taken of the body then.
-        let (body, _lent, ending) = Forwarded::new(body, self.max_body, turns).await?;
+        let (body, lent, ending) = Forwarded::new(body, self.max_body, turns).await?;
         let mut parts = head.into_parts();
         let mut uri = parts.uri.into_parts();
         uri.scheme = Some(self.scheme.clone());
         uri.authority = Some(self.authority.clone());
         parts.uri = Uri::from_parts(uri).map_err(|_| Fault::Uri)?;
         parts.headers.remove(header::HOST);
+        // Nothing has a length, too, and some servers insist on it: a client leaves it out.
+        let writes = parts.method == Method::PUT || parts.method == Method::POST;
+        if writes && !matches!(way, SignBody::Chunked { .. }) && body.is_end_stream() {
+            parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         parts.extensions.insert(way);
         let sent = self.client.clone().oneshot(Request::from_parts(parts, body));
         let sent = tokio::select! {
@@ -196,7 +201,7 @@ impl Upstream {
                 return Err(Fault::Upstream.into());
             }
         };
-        Ok(pass_back(response, self.timeout))
+        Ok(pass_back(response, self.timeout, lent.end()))
     }
 }
 
@@ -277,7 +282,11 @@ fn trailers(verified: &VerifiedHead) -> Result<SignTrailers, Fault> {
 }
 
 /// The answer, without what is about the other server's connection.
-fn pass_back(response: Response<Incoming>, timeout: Duration) -> Response<Body> {
+fn pass_back(
+    response: Response<Incoming>,
+    timeout: Duration,
+    connection: DropGuard,
+) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
     for name in gate::of_connection(&parts.headers) {
         parts.headers.remove(name);
@@ -285,29 +294,51 @@ fn pass_back(response: Response<Incoming>, timeout: Duration) -> Response<Body> 
     for name in &NOT_PASSED {
         parts.headers.remove(name);
     }
-    Response::from_parts(parts, Body::http_body(Answering::new(body, timeout)))
+    Response::from_parts(parts, Body::http_body(Answering::new(body, timeout, connection)))
 }
 
 /// A body that is lent to a connection: whoever waits for the answer takes it back, whatever state
 /// the connection is in, which may never ask for it again.
 struct Lent {
-    body: Arc<Mutex<Option<VerifiedBody<Arriving>>>>,
+    /// Taken back when this is dropped.
+    body: Loan,
     /// For a connection that waits for more of it.
-    stop: CancellationToken,
+    stop: DropGuard,
 }
 
-impl Drop for Lent {
-    fn drop(&mut self) {
-        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner).take();
+impl Lent {
+    /// Takes the body back when there is an answer. The connection is needed for that; it waits for more of
+    /// the body in vain, until what is given here is dropped.
+    fn end(self) -> DropGuard {
+        let Lent { body, stop } = self;
         drop(body);
-        self.stop.cancel();
+        stop
+    }
+}
+
+/// The lender's end of a shared body.
+struct Loan(Shared);
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        let body = self.0.lock().take();
+        drop(body);
+    }
+}
+
+/// A body, until it is taken back.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Option<VerifiedBody<Arriving>>>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Option<VerifiedBody<Arriving>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A verified body on its way to the other server.
 pub(crate) struct Forwarded {
-    /// Nothing, once it has been taken back.
-    body: Arc<Mutex<Option<VerifiedBody<Arriving>>>>,
+    body: Shared,
     /// What came of it before the other server was asked.
     first: Option<Frame<Bytes>>,
     ended: bool,
@@ -315,7 +346,7 @@ pub(crate) struct Forwarded {
     left: Option<u64>,
     /// How much may still come.
     room: u64,
-    /// Comes when nobody waits for the answer any more.
+    /// Comes when nobody waits for the answer any more, or for the rest of it.
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
     turns: Turns,
     ending: Ending,
@@ -354,8 +385,8 @@ impl Forwarded {
         let left = if ended { Some(0) } else { left };
         let stop = CancellationToken::new();
         let stopped = Box::pin(stop.clone().cancelled_owned());
-        let body = Arc::new(Mutex::new(Some(body)));
-        let lent = Lent { body: body.clone(), stop };
+        let body = Shared(Arc::new(Mutex::new(Some(body))));
+        let lent = Lent { body: Loan(body.clone()), stop: stop.drop_guard() };
         let room = max_body;
         let forwarded = ending.clone();
         let body = Forwarded { body, first, ended, left, room, stopped, turns, ending: forwarded };
@@ -383,12 +414,14 @@ impl HttpBody for Forwarded {
         if this.ended {
             return Poll::Ready(None);
         }
-        let shared = this.body.clone();
-        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Poll::Pending, Some(body)) = (this.stopped.as_mut().poll(cx), shared.as_mut()) else {
+        if this.stopped.as_mut().poll(cx).is_ready() {
             this.ended = true;
             return Poll::Ready(Some(Err(CutOff)));
-        };
+        }
+        let shared = this.body.clone();
+        let mut shared = shared.lock();
+        // Taken back, and the answer is on its way.
+        let Some(body) = shared.as_mut() else { return Poll::Pending };
         let frame = match this.first.take() {
             Some(frame) => Some(Ok(frame)),
             None => match Pin::new(&mut *body).poll_frame(cx) {

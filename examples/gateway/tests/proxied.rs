@@ -234,6 +234,61 @@ async fn a_server_that_misbehaves() {
     front.stop().await;
 }
 
+/// What it says before an upload has ended is passed back whole, though the connection that it says it on
+/// waits for the rest of the upload.
+#[tokio::test]
+async fn an_early_refusal_arrives_whole() {
+    let behind = Listener::start().await;
+    let front = &behind.front;
+    for length in [5, 1_000_000, 7_000_000] {
+        let raw = front.sign("PUT", "/bucket/k", &[], &noise(length)).bytes();
+        let address = front.address;
+        let client = tokio::spawn(async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(&raw).await.unwrap();
+            Answer::read(&mut stream).await
+        });
+        let (mut stream, _) = behind.listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 34\r\n\r\n").await.unwrap();
+        for piece in ["<Error><Code>", "Theirs</Code></Error>"] {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            stream.write_all(piece.as_bytes()).await.unwrap();
+        }
+        let answer = client.await.unwrap();
+        assert_eq!((answer.status, answer.code().as_str()), (403, "Theirs"), "{length}");
+        // The rest of an upload does not come: its connection is closed, and not used again.
+        let mut rest = Vec::new();
+        if length > 5 {
+            let _ = stream.read_to_end(&mut rest).await;
+        }
+        assert!(rest.len() < length, "{}", rest.len());
+    }
+    behind.front.stop().await;
+}
+
+/// S3 insists on the length of what is written.
+#[tokio::test]
+async fn nothing_has_a_length() {
+    let behind = Listener::start().await;
+    let front = &behind.front;
+    for (method, target, expected) in [
+        ("PUT", "/bucket/empty", 1),
+        ("PUT", "/bucket", 1),
+        ("POST", "/bucket/k?uploads", 1),
+        ("GET", "/bucket/k", 0),
+        ("DELETE", "/bucket/k", 0),
+    ] {
+        let raw = front.sign(method, target, &[], b"").bytes();
+        let (arrived, answer) = behind.exchange(&raw, OK).await;
+        assert_eq!(answer.status, 200);
+        let head = arrived.head.to_ascii_lowercase();
+        assert_eq!(head.matches("content-length: 0").count(), expected, "{method}: {head}");
+        assert!(!head.contains("transfer-encoding"), "{head}");
+    }
+    behind.front.stop().await;
+}
+
 /// Whatever it leaves out, it is waited for as long as it was told, and no longer.
 #[tokio::test]
 async fn a_server_that_hangs() {

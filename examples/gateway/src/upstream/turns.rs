@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::DropGuard;
 
 use crate::idle::Idle;
 
@@ -70,11 +71,13 @@ impl Patience {
 pub(super) struct Answering {
     body: Incoming,
     idle: Idle,
+    /// Kept as long as the answer is: a request that has not ended is cut off with it.
+    _connection: DropGuard,
 }
 
 impl Answering {
-    pub(super) fn new(body: Incoming, limit: Duration) -> Self {
-        Answering { body, idle: Idle::new(limit) }
+    pub(super) fn new(body: Incoming, limit: Duration, connection: DropGuard) -> Self {
+        Answering { body, idle: Idle::new(limit), _connection: connection }
     }
 }
 

@@ -45,6 +45,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode, header};
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::dto::Range;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, S3Error, S3ErrorCode, s3_error};
@@ -56,6 +57,9 @@ use crate::staging::Staged;
 
 /// How much is read from a file at a time. `s3s-fs` takes 4 KiB, each a trip to a thread pool.
 const BLOCK: usize = 256 * 1024;
+
+/// The longest XML that is read: 10,000 parts with checksums fit, and it takes some times as much memory.
+const XML: usize = 4 * 1024 * 1024;
 
 /// The embedded store, ready to serve requests that have been verified.
 #[derive(Clone)]
@@ -135,7 +139,11 @@ impl Store {
         region: &str,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let objects = Objects::open(area, region)?;
-        Ok(Store { service: S3ServiceBuilder::new(objects).build() })
+        let mut service = S3ServiceBuilder::new(objects);
+        let mut config = S3Config::default();
+        config.xml_max_body_size = XML;
+        service.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+        Ok(Store { service: service.build() })
     }
 
     /// Serves a request that has been verified: the two arguments are the proofs.

@@ -344,6 +344,37 @@ async fn lists_while_objects_change() {
     server.stop().await;
 }
 
+/// A page goes on behind the last upload of the one before, though that has ended.
+#[tokio::test]
+async fn uploads_are_aborted_page_by_page() {
+    let server = Server::start().await;
+    let client = client(&server);
+    for key in ["a", "m", "m", "m", "m", "m", "z"] {
+        client.create_multipart_upload().bucket(BUCKET).key(key).send().await.unwrap();
+    }
+    let (mut key, mut id, mut ended) = (None, None, 0);
+    loop {
+        let page = client.list_multipart_uploads().bucket(BUCKET).max_uploads(2);
+        let page = page.set_key_marker(key).set_upload_id_marker(id).send().await.unwrap();
+        for upload in page.uploads() {
+            let abort = client.abort_multipart_upload().bucket(BUCKET).key(upload.key().unwrap());
+            abort.upload_id(upload.upload_id().unwrap()).send().await.unwrap();
+            ended += 1;
+        }
+        if page.is_truncated() != Some(true) {
+            break;
+        }
+        key = page.next_key_marker().map(str::to_owned);
+        id = page.next_upload_id_marker().map(str::to_owned);
+    }
+    assert_eq!(ended, 7);
+    let none = client.list_multipart_uploads().bucket(BUCKET).max_uploads(0).send().await.unwrap();
+    assert_eq!(none.is_truncated(), Some(false));
+    let folders = client.list_multipart_uploads().bucket(BUCKET).delimiter("/").send().await;
+    assert_eq!(folders.unwrap_err().code(), Some("NotImplemented"));
+    server.stop().await;
+}
+
 /// Of two that complete an upload one is too late.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_is_completed_once() {

@@ -6,14 +6,14 @@
 use std::ops::Range as Span;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use s3s::dto::{CopySource, ETagCondition, HeadObjectOutput, Range, Timestamp};
+use s3s::dto::{CopySource, ETagCondition, HeadObjectOutput, Range, Timestamp, TimestampFormat};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use time::OffsetDateTime;
 
 use super::multipart::MAX_PART;
 
 /// The most entries in one answer.
-pub(super) const PAGE: i32 = 1000;
+const PAGE: i32 = 1000;
 /// The only version an object has where there are no versions.
 pub(super) const VERSION: &str = "null";
 
@@ -111,7 +111,7 @@ pub(super) fn check_version(version: Option<&str>) -> S3Result<()> {
 
 /// The limit of a page.
 pub(super) fn limit(asked: Option<i32>) -> S3Result<usize> {
-    usize::try_from(asked.unwrap_or(PAGE).min(PAGE))
+    usize::try_from(page_size(asked))
         .map_err(|_| s3_error!(InvalidArgument, "max-keys cannot be negative"))
 }
 
@@ -130,7 +130,8 @@ pub(super) fn source(source: &CopySource) -> S3Result<(String, String)> {
 pub(super) fn span(range: Option<Range>, size: u64) -> S3Result<Span<u64>> {
     match range {
         None => Ok(0..size),
-        Some(range) => range.check(size).map_err(|_| {
+        // The last bytes of nothing are no bytes.
+        Some(range) => range.check(size).ok().filter(|span| !span.is_empty()).ok_or_else(|| {
             let mut error = s3_error!(InvalidRange, "The requested range is not satisfiable");
             let mut headers = HeaderMap::new();
             if let Ok(value) = HeaderValue::from_str(&format!("bytes */{size}")) {
@@ -140,6 +141,29 @@ pub(super) fn span(range: Option<Range>, size: u64) -> S3Result<Span<u64>> {
             error
         }),
     }
+}
+
+/// The range that is asked for if the object is still the one that `If-Range` means (RFC 9110, 13.1.5): who
+/// goes on with a download otherwise gets all of it.
+pub(super) fn fresh_range(
+    range: Option<Range>,
+    headers: &HeaderMap,
+    head: &HeadObjectOutput,
+) -> Option<Range> {
+    let Some(wanted) = headers.get(header::IF_RANGE) else { return range };
+    let etag = head.e_tag.as_ref().and_then(|etag| etag.to_http_header().ok());
+    let modified = head.last_modified.as_ref().and_then(|time| {
+        let mut text = Vec::new();
+        time.format(TimestampFormat::HttpDate, &mut text).ok().map(|()| text)
+    });
+    let fresh = etag.is_some_and(|etag| etag == wanted)
+        || modified.is_some_and(|modified| modified == wanted.as_bytes());
+    range.filter(|_| fresh)
+}
+
+/// How many entries of a page were asked for, as S3 repeats it.
+pub(super) fn page_size(asked: Option<i32>) -> i32 {
+    asked.unwrap_or(PAGE).min(PAGE)
 }
 
 /// The range of a part copy, which unlike `Range` must be exact.
@@ -188,7 +212,7 @@ pub(super) fn content_range(span: &Span<u64>, whole: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use s3s::dto::{ETag, TimestampFormat};
+    use s3s::dto::ETag;
 
     fn time(text: &str) -> Timestamp {
         Timestamp::parse(TimestampFormat::DateTime, text).unwrap()
@@ -243,5 +267,38 @@ mod tests {
         for bad in ["bytes=0-10", "bytes=5-", "bytes=-5", "bytes=5-4", "5-6", ""] {
             assert!(copy_span(Some(bad), 10).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn ranges_of_nothing_and_of_what_is_not_there_any_more() {
+        let range = |text: &str| Some(Range::parse(text).unwrap());
+        assert_eq!(span(range("bytes=-3"), 10).ok(), Some(7..10));
+        assert_eq!(span(None, 0).ok(), Some(0..0));
+        for text in ["bytes=-3", "bytes=0-", "bytes=0-0"] {
+            assert!(span(range(text), 0).is_err(), "{text}");
+        }
+        let head = HeadObjectOutput {
+            e_tag: Some(ETag::Strong("one".to_owned())),
+            last_modified: Some(time("2024-05-06T07:08:09.500Z")),
+            ..HeadObjectOutput::default()
+        };
+        for (wanted, fresh) in [
+            ("\"one\"", true),
+            ("Mon, 06 May 2024 07:08:09 GMT", true),
+            ("\"two\"", false),
+            ("W/\"one\"", false),
+            ("one", false),
+            ("Mon, 06 May 2024 07:08:10 GMT", false),
+            ("*", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::IF_RANGE, HeaderValue::from_static(wanted));
+            assert_eq!(
+                fresh_range(range("bytes=1-2"), &headers, &head).is_some(),
+                fresh,
+                "{wanted}"
+            );
+        }
+        assert!(fresh_range(range("bytes=1-2"), &HeaderMap::new(), &head).is_some());
     }
 }

@@ -102,7 +102,8 @@ impl Uploads {
     }
 
     pub(super) async fn begin(&self, upload: &Upload) -> S3Result<String> {
-        let id = Uuid::new_v4().simple().to_string();
+        // Later ones are greater.
+        let id = Uuid::now_v7().simple().to_string();
         let text = serde_json::to_vec(upload).map_err(|error| broken("upload", error))?;
         let folder = self.folder.join(&id);
         fs::create_dir(&folder).await.map_err(|error| broken("upload", error))?;
@@ -137,7 +138,7 @@ impl Uploads {
         }
     }
 
-    /// Every upload into a bucket, in the order of keys and then of age.
+    /// Every upload into a bucket, in the order of keys and then of ids, which is that of age.
     pub(super) async fn list(&self, bucket: &str) -> S3Result<Vec<(String, Upload)>> {
         let mut uploads = Vec::new();
         let mut entries =
@@ -154,11 +155,7 @@ impl Uploads {
                 uploads.push((id.to_owned(), upload));
             }
         }
-        uploads.sort_by(|(a, left), (b, right)| {
-            (&left.key, &left.initiated, a)
-                .partial_cmp(&(&right.key, &right.initiated, b))
-                .unwrap_or(std::cmp::Ordering::Equal)
-        });
+        uploads.sort_by(|(a, left), (b, right)| (&left.key, a).cmp(&(&right.key, b)));
         Ok(uploads)
     }
 

@@ -15,8 +15,8 @@ use s3s::dto::*;
 use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 use super::conditions::{
-    Conditions, PAGE, VERSION, WriteConditions, check_part, check_part_number, check_version,
-    content_range, copy_span, limit, source, span,
+    Conditions, VERSION, WriteConditions, check_part, check_part_number, check_version,
+    content_range, copy_span, fresh_range, limit, page_size, source, span,
 };
 use super::listing::{self, Kind, Page, Query};
 use super::multipart::{Attributes, Upload};
@@ -394,7 +394,7 @@ impl S3 for Objects {
             name: Some(input.bucket),
             prefix: Some(encoding.apply(input.prefix.as_deref().unwrap_or_default())),
             marker: Some(encoding.apply(input.marker.as_deref().unwrap_or_default())),
-            max_keys: Some(input.max_keys.unwrap_or(PAGE)),
+            max_keys: Some(page_size(input.max_keys)),
             is_truncated: Some(page.more),
             contents: Some(contents),
             common_prefixes: Some(prefixes),
@@ -428,7 +428,7 @@ impl S3 for Objects {
         Ok(S3Response::new(ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: Some(encoding.apply(input.prefix.as_deref().unwrap_or_default())),
-            max_keys: Some(input.max_keys.unwrap_or(PAGE)),
+            max_keys: Some(page_size(input.max_keys)),
             key_count: i32::try_from(contents.len() + prefixes.len()).ok(),
             continuation_token: input.continuation_token,
             is_truncated: Some(page.more),
@@ -478,7 +478,7 @@ impl S3 for Objects {
             prefix: Some(encoding.apply(input.prefix.as_deref().unwrap_or_default())),
             key_marker: Some(encoding.apply(input.key_marker.as_deref().unwrap_or_default())),
             version_id_marker: Some(input.version_id_marker.unwrap_or_default()),
-            max_keys: Some(input.max_keys.unwrap_or(PAGE)),
+            max_keys: Some(page_size(input.max_keys)),
             is_truncated: Some(page.more),
             next_key_marker: page.next().map(|name| encoding.apply(name)),
             next_version_id_marker: page.more.then(|| VERSION.to_owned()),
@@ -529,13 +529,14 @@ impl S3 for Objects {
         }
         .check_read(&head)?;
         check_part(input.part_number, &head)?;
-        if input.range.is_some() {
+        let range = fresh_range(input.range, &request.headers, &head);
+        if range.is_some() {
             let whole = size(&head);
-            let span = span(input.range, whole)?;
+            let span = span(range, whole)?;
             head.content_length = length(span.end - span.start);
             head.content_range = Some(content_range(&span, whole));
         }
-        if !asks_checksum(input.checksum_mode.as_ref()) || input.range.is_some() {
+        if !asks_checksum(input.checksum_mode.as_ref()) || range.is_some() {
             forget_checksums(&mut head);
         }
         Ok(S3Response::new(head))
@@ -558,15 +559,16 @@ impl S3 for Objects {
         .check_read(&head)?;
         check_part(input.part_number, &head)?;
         let whole = size(&head);
-        let span = span(input.range, whole)?;
+        let range = fresh_range(input.range, &request.headers, &head);
+        let span = span(range, whole)?;
         let body = self.open_span(&input.bucket, &input.key, span.clone()).await?;
-        if !asks_checksum(input.checksum_mode.as_ref()) || input.range.is_some() {
+        if !asks_checksum(input.checksum_mode.as_ref()) || range.is_some() {
             forget_checksums(&mut head);
         }
         Ok(S3Response::new(GetObjectOutput {
             body: Some(body),
             content_length: length(span.end - span.start),
-            content_range: input.range.map(|_| content_range(&span, whole)),
+            content_range: range.map(|_| content_range(&span, whole)),
             accept_ranges: head.accept_ranges,
             cache_control: head.cache_control,
             checksum_crc32: head.checksum_crc32,
@@ -853,13 +855,13 @@ impl S3 for Objects {
                 ..Part::default()
             })
             .collect();
-        let more = parts.len() > limit;
+        let more = limit > 0 && parts.len() > limit;
         parts.truncate(limit);
         Ok(S3Response::new(ListPartsOutput {
             is_truncated: Some(more),
             next_part_number_marker: parts.last().and_then(|part| part.part_number),
             part_number_marker: Some(after),
-            max_parts: Some(input.max_parts.unwrap_or(PAGE)),
+            max_parts: Some(page_size(input.max_parts)),
             parts: Some(parts),
             bucket: Some(input.bucket),
             key: Some(input.key),
@@ -877,6 +879,9 @@ impl S3 for Objects {
     ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
         let input = request.input;
         self.use_bucket(&input.bucket).await?;
+        if input.delimiter.as_ref().is_some_and(|delimiter| !delimiter.is_empty()) {
+            return Err(s3_error!(NotImplemented, "Uploads are not listed by folders"));
+        }
         let encoding = Encoding::asked(input.encoding_type.as_ref())?;
         let limit = limit(input.max_uploads)?;
         let prefix = input.prefix.clone().unwrap_or_default();
@@ -884,18 +889,16 @@ impl S3 for Objects {
         let id_marker = input.upload_id_marker.clone().filter(|_| !key_marker.is_empty());
         let mut all = self.uploads.list(&input.bucket).await?;
         all.retain(|(_, upload)| upload.key.starts_with(&prefix));
-        // The marker names the last upload of the page before; it may have ended since, and then
-        // its key still says where to go on.
+        // The markers name the last upload of the page before, which may have ended since.
         let start = match &id_marker {
-            Some(marker) => all.iter().position(|(id, _)| id == marker).map_or_else(
-                || all.partition_point(|(_, upload)| upload.key <= key_marker),
-                |at| at + 1,
-            ),
+            Some(marker) => {
+                all.partition_point(|(id, upload)| (&upload.key, id) <= (&key_marker, marker))
+            }
             None if key_marker.is_empty() => 0,
             None => all.partition_point(|(_, upload)| upload.key <= key_marker),
         };
         let mut rest = all.split_off(start.min(all.len()));
-        let more = rest.len() > limit;
+        let more = limit > 0 && rest.len() > limit;
         rest.truncate(limit);
         let next = more.then(|| rest.last().cloned()).flatten();
         let uploads = rest
@@ -917,7 +920,7 @@ impl S3 for Objects {
             upload_id_marker: Some(input.upload_id_marker.unwrap_or_default()),
             next_key_marker: next.as_ref().map(|(_, upload)| encoding.apply(&upload.key)),
             next_upload_id_marker: next.map(|(id, _)| id),
-            max_uploads: Some(input.max_uploads.unwrap_or(PAGE)),
+            max_uploads: Some(page_size(input.max_uploads)),
             is_truncated: Some(more),
             uploads: Some(uploads),
             encoding_type: input.encoding_type,

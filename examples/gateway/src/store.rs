@@ -13,7 +13,7 @@
 //! |---|---|
 //! | a key is used as a path: `..` leaves the bucket, `//` and `/.` collapse, `a` excludes `a/b`, long keys fail | `names.rs` |
 //! | lists without ETags, `encoding-type` named but not applied, markers and prefixes approximate | `listing.rs` |
-//! | multipart: uploads lost when completing fails, ETags unchecked, gaps in numbers refused, no listing, no order among writers | `multipart.rs` |
+//! | multipart: uploads lost when completing fails, ETags unchecked, gaps in numbers refused, no listing, no order among writers, checksums unchecked | `multipart.rs`, `sums.rs` |
 //! | an object and its attributes are written in two steps, and neither is synced | written aside, put in place under a lock, whole even if the gateway is stopped there: `commits.rs`, `locks.rs`, `disk.rs` |
 //! | writing into a bucket that does not exist makes it | `Objects::use_bucket` |
 //! | a wrong Content-MD5 or checksum is noticed after the object was replaced | the caller checks the spooled body first |
@@ -38,6 +38,7 @@ mod multipart;
 mod names;
 mod objects;
 mod service;
+mod sums;
 
 use std::fs::TryLockError;
 use std::io::{self, ErrorKind};

@@ -13,8 +13,8 @@ use aws_sdk_s3::operation::RequestId as _;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    CompletedMultipartUpload, CompletedPart, Delete, EncodingType, MetadataDirective,
-    ObjectIdentifier,
+    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, Delete,
+    EncodingType, MetadataDirective, ObjectIdentifier,
 };
 
 use common::{BUCKET, Key, ODD_KEYS, REGION, Raw, Server, noise};
@@ -489,6 +489,57 @@ async fn checksums() {
     let wrong = wrong.body(noise(10).into()).send().await.unwrap_err();
     assert_eq!(wrong.code(), Some("BadDigest"));
     assert_eq!(get(&client, "k").await, noise(300_000));
+    server.stop().await;
+}
+
+/// Checksums of parts and of what they make are compared, or the upload is not completed.
+#[tokio::test]
+async fn checksums_of_parts() {
+    let server = Server::start().await;
+    let client = client_with(&server, &server.key, RequestChecksumCalculation::WhenSupported);
+    let crc = |bytes: &[u8]| {
+        let mut sum = countersign::Checksummer::new(countersign::ChecksumAlgorithm::Crc32);
+        sum.update(bytes);
+        sum.finish()
+    };
+    let body = noise(1000);
+    let whole = crc(&body).to_string();
+    let composed = format!("{}-1", crc(crc(&body).as_bytes()));
+    for kind in [None, Some(ChecksumType::Composite), Some(ChecksumType::FullObject)] {
+        let begun = client.create_multipart_upload().bucket(BUCKET).key("m");
+        let begun = begun.checksum_algorithm(ChecksumAlgorithm::Crc32);
+        let begun = begun.set_checksum_type(kind.clone()).send().await.unwrap();
+        let id = begun.upload_id().unwrap();
+        let part = client.upload_part().bucket(BUCKET).key("m").upload_id(id).part_number(1);
+        let part = part.checksum_algorithm(ChecksumAlgorithm::Crc32);
+        let part = part.body(body.clone().into()).send().await.unwrap();
+        assert_eq!(part.checksum_crc32(), Some(whole.as_str()));
+        let parts = client.list_parts().bucket(BUCKET).key("m").upload_id(id).send().await.unwrap();
+        assert_eq!(parts.parts()[0].checksum_crc32(), Some(whole.as_str()));
+        let complete = |of_part: &str, of_object: Option<&str>| {
+            let part = CompletedPart::builder().part_number(1).e_tag(part.e_tag().unwrap());
+            let part = part.checksum_crc32(of_part).build();
+            let parts = CompletedMultipartUpload::builder().parts(part).build();
+            let complete = client.complete_multipart_upload().bucket(BUCKET).key("m");
+            let complete = complete.upload_id(id).multipart_upload(parts);
+            complete.set_checksum_crc32(of_object.map(str::to_owned)).send()
+        };
+        let is_whole = kind == Some(ChecksumType::FullObject);
+        let (right, wrong) = match is_whole {
+            true => (&whole, &composed),
+            false => (&composed, &whole),
+        };
+        let refused = complete("AAAAAA==", Some(right)).await.unwrap_err();
+        assert_eq!(refused.code(), Some("InvalidPart"), "{kind:?}");
+        let refused = complete(&whole, Some(wrong)).await.unwrap_err();
+        assert_eq!(refused.code(), Some("BadDigest"), "{kind:?}");
+        assert!(server.object("m").await.is_none());
+        complete(&whole, Some(right)).await.unwrap();
+        let head = client.head_object().bucket(BUCKET).key("m");
+        let head = head.checksum_mode(ChecksumMode::Enabled).send().await.unwrap();
+        assert_eq!(head.checksum_crc32(), is_whole.then_some(whole.as_str()));
+        client.delete_object().bucket(BUCKET).key("m").send().await.unwrap();
+    }
     server.stop().await;
 }
 

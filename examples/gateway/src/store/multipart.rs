@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Md5};
-use s3s::dto::{CompletedPart, ETag, Metadata, Timestamp};
+use s3s::dto::{Checksum, CompletedPart, ETag, Metadata, Timestamp};
 use s3s::{S3Error, S3Result, StdError, s3_error};
 use serde::{Deserialize, Serialize};
 use tokio::fs;
@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use super::disk::Disk;
 use super::locks::Named;
+use super::sums::{self, sums};
 use super::{BLOCK, broken};
 
 /// What was asked for when the upload began.
@@ -43,6 +44,9 @@ pub(super) struct Upload {
     pub(super) key: String,
     pub(super) initiated: Timestamp,
     pub(super) attributes: Attributes,
+    /// Whether its checksum is to be that of the whole object.
+    #[serde(default)]
+    pub(super) whole: bool,
 }
 
 /// What the finished object will carry.
@@ -62,6 +66,8 @@ pub(super) struct Attributes {
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) md5: [u8; 16],
+    /// What else it was checked by when it came.
+    pub(super) sums: Checksum,
     pub(super) size: u64,
     pub(super) modified: Timestamp,
     pub(super) path: PathBuf,
@@ -160,7 +166,13 @@ impl Uploads {
     }
 
     /// Writes a part aside and puts it in place once it is whole.
-    pub(super) async fn write<S>(&self, id: &str, number: i32, mut body: S) -> S3Result<Part>
+    pub(super) async fn write<S>(
+        &self,
+        id: &str,
+        number: i32,
+        sums: Checksum,
+        mut body: S,
+    ) -> S3Result<Part>
     where
         S: Stream<Item = Result<bytes::Bytes, StdError>> + Unpin,
     {
@@ -178,7 +190,7 @@ impl Uploads {
         }
         file.flush().await.map_err(|error| broken("part", error))?;
         let md5 = md5.finalize();
-        let path = folder.join(part_name(number, md5));
+        let path = folder.join(part_name(number, md5, &sums));
         let _held = self.hold(id).await;
         self.settle(&incoming.0, &path).await.map_err(|error| gone("part", error))?;
         // The last writer of a number wins, so what it replaces goes only now.
@@ -187,7 +199,7 @@ impl Uploads {
                 remove(&part.path).await?;
             }
         }
-        Ok(Part { md5, size, modified: std::time::SystemTime::now().into(), path })
+        Ok(Part { md5, sums, size, modified: std::time::SystemTime::now().into(), path })
     }
 
     /// The parts so far, by number.
@@ -211,6 +223,7 @@ impl Uploads {
             last = number;
             let part = present.remove(&number).filter(|part| {
                 wanted.e_tag.as_ref().is_none_or(|etag| etag.value() == hex(part.md5))
+                    && sums::has(&part.sums, &sums!(wanted.clone()))
             });
             let Some(part) = part else {
                 return Err(s3_error!(
@@ -266,10 +279,15 @@ impl Uploads {
         };
         while let Some(entry) = entries.next_entry().await.map_err(|e| broken("parts", e))? {
             let name = entry.file_name();
-            let Some((number, md5)) = name.to_str().and_then(read_part_name) else { continue };
+            let Some((number, md5, sums)) = name.to_str().and_then(read_part_name) else {
+                continue;
+            };
             let Ok(metadata) = entry.metadata().await else { continue };
             let modified = metadata.modified().map_err(|error| broken("parts", error))?.into();
-            parts.push((number, Part { md5, size: metadata.len(), modified, path: entry.path() }));
+            parts.push((
+                number,
+                Part { md5, sums, size: metadata.len(), modified, path: entry.path() },
+            ));
         }
         // Two files of one number exist only while one replaces the other: the newer one counts.
         parts.sort_by(|(a, left), (b, right)| {
@@ -317,6 +335,12 @@ impl Chosen {
             .try_flatten()
     }
 
+    /// Whether the checksum that is declared is made of those of the parts.
+    pub(super) fn composes(&self, declared: &Checksum) -> bool {
+        let parts: Vec<_> = self.parts.iter().map(|part| &part.sums).collect();
+        sums::composed(declared, &parts)
+    }
+
     /// Runs the whole object through checksums.
     pub(super) async fn checksum(&self, hasher: &mut ChecksumHasher) -> S3Result<()> {
         for part in &self.parts {
@@ -340,13 +364,14 @@ impl Drop for Incoming {
     }
 }
 
-fn part_name(number: i32, md5: [u8; 16]) -> String {
-    format!("{number:05}-{}", hex(md5))
+fn part_name(number: i32, md5: [u8; 16], sums: &Checksum) -> String {
+    format!("{number:05}-{}{}", hex(md5), sums::name(sums))
 }
 
-fn read_part_name(name: &str) -> Option<(i32, [u8; 16])> {
-    let (number, md5) = name.split_once('-')?;
-    Some((number.parse().ok()?, unhex(md5)?))
+fn read_part_name(name: &str) -> Option<(i32, [u8; 16], Checksum)> {
+    let mut words = name.split('.');
+    let (number, md5) = words.next()?.split_once('-')?;
+    Some((number.parse().ok()?, unhex(md5)?, sums::read_name(words)?))
 }
 
 pub(super) fn hex(bytes: [u8; 16]) -> String {
@@ -401,6 +426,7 @@ mod tests {
             key: "key".to_owned(),
             initiated: std::time::SystemTime::now().into(),
             attributes: Attributes::default(),
+            whole: false,
         }
     }
 
@@ -414,7 +440,7 @@ mod tests {
         let uploads = Uploads::open(folder.path().to_owned(), Disk::new(false)).unwrap();
         for id in ["", "..", "../staging", "/etc", &"a".repeat(31), &"G".repeat(32)] {
             assert!(uploads.find(id, "bucket", "key").await.is_err(), "{id}");
-            assert!(uploads.write(id, 1, body(b"x")).await.is_err(), "{id}");
+            assert!(uploads.write(id, 1, Checksum::default(), body(b"x")).await.is_err(), "{id}");
         }
     }
 
@@ -435,8 +461,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let uploads = Uploads::open(folder.path().to_owned(), Disk::new(false)).unwrap();
         let id = uploads.begin(&upload()).await.unwrap();
-        uploads.write(&id, 3, body(b"one")).await.unwrap();
-        let second = uploads.write(&id, 3, body(b"two")).await.unwrap();
+        uploads.write(&id, 3, Checksum::default(), body(b"one")).await.unwrap();
+        let second = uploads.write(&id, 3, Checksum::default(), body(b"two")).await.unwrap();
         let parts = uploads.parts(&id).await.unwrap();
         assert_eq!(parts.len(), 1);
         assert_eq!(parts[&3].md5, second.md5);
@@ -451,7 +477,9 @@ mod tests {
         for round in 0..100 {
             let writers = [&b"one"[..], b"two", b"three", b"four"].map(|text| {
                 let (uploads, id) = (std::sync::Arc::clone(&uploads), id.clone());
-                tokio::spawn(async move { uploads.write(&id, 3, body(text)).await.unwrap().md5 })
+                tokio::spawn(async move {
+                    uploads.write(&id, 3, Checksum::default(), body(text)).await.unwrap().md5
+                })
             });
             let mut written = Vec::new();
             for writer in writers {
@@ -469,10 +497,13 @@ mod tests {
         let uploads =
             std::sync::Arc::new(Uploads::open(folder.path().to_owned(), Disk::new(false)).unwrap());
         let id = uploads.begin(&upload()).await.unwrap();
-        let first = uploads.write(&id, 1, body(b"one")).await.unwrap();
+        let first = uploads.write(&id, 1, Checksum::default(), body(b"one")).await.unwrap();
         let held = uploads.hold(&id).await;
         let (other, name) = (std::sync::Arc::clone(&uploads), id.clone());
-        let writer = tokio::spawn(async move { other.write(&name, 1, body(b"two")).await });
+        let writer =
+            tokio::spawn(
+                async move { other.write(&name, 1, Checksum::default(), body(b"two")).await },
+            );
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         assert_eq!(uploads.parts(&id).await.unwrap()[&1].md5, first.md5);
         uploads.end(&id).await.unwrap();
@@ -485,8 +516,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let uploads = Uploads::open(folder.path().to_owned(), Disk::new(false)).unwrap();
         let id = uploads.begin(&upload()).await.unwrap();
-        let first = uploads.write(&id, 2, body(b"first")).await.unwrap();
-        let second = uploads.write(&id, 7, body(b"second")).await.unwrap();
+        let first = uploads.write(&id, 2, Checksum::default(), body(b"first")).await.unwrap();
+        let second = uploads.write(&id, 7, Checksum::default(), body(b"second")).await.unwrap();
         let wanted = |number: i32, etag: &str| CompletedPart {
             part_number: Some(number),
             e_tag: Some(ETag::Strong(etag.to_owned())),

@@ -9,8 +9,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::StatusCode;
-use s3s::checksum::ChecksumHasher;
-use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
 use s3s::dto::*;
 use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
@@ -21,6 +19,7 @@ use super::conditions::{
 use super::listing::{self, Kind, Page, Query};
 use super::multipart::{Attributes, Upload};
 use super::objects::{ETAG_NOTE, Objects, ask, size};
+use super::sums::{self, sums};
 use super::{broken, passed};
 
 /// Who owns every bucket and object: there is one tenant.
@@ -767,6 +766,7 @@ impl S3 for Objects {
             key: input.key.clone(),
             initiated: std::time::SystemTime::now().into(),
             attributes: attributes!(input),
+            whole: is_whole(input.checksum_type.as_ref()),
         };
         let id = self.uploads.begin(&upload).await?;
         Ok(S3Response::new(CreateMultipartUploadOutput {
@@ -787,15 +787,16 @@ impl S3 for Objects {
         self.uploads.find(&input.upload_id, &input.bucket, &input.key).await?;
         check_part_number(input.part_number)?;
         let body = input.body.unwrap_or_else(|| StreamingBlob::from(Body::empty()));
-        let part = self.uploads.write(&input.upload_id, input.part_number, body).await?;
-        // Checked while the body was spooled, so they may be repeated.
+        // Checked while the body was spooled, so they may be kept and repeated.
+        let sums = sums!(input);
+        let part = self.uploads.write(&input.upload_id, input.part_number, sums, body).await?;
         Ok(S3Response::new(UploadPartOutput {
             e_tag: Some(part.etag()),
-            checksum_crc32: input.checksum_crc32,
-            checksum_crc32c: input.checksum_crc32c,
-            checksum_crc64nvme: input.checksum_crc64nvme,
-            checksum_sha1: input.checksum_sha1,
-            checksum_sha256: input.checksum_sha256,
+            checksum_crc32: part.sums.checksum_crc32,
+            checksum_crc32c: part.sums.checksum_crc32c,
+            checksum_crc64nvme: part.sums.checksum_crc64nvme,
+            checksum_sha1: part.sums.checksum_sha1,
+            checksum_sha256: part.sums.checksum_sha256,
             ..UploadPartOutput::default()
         }))
     }
@@ -821,7 +822,8 @@ impl S3 for Objects {
             let span = copy_span(input.copy_source_range.as_deref(), size(&head))?;
             self.open_span(&bucket, &key, span).await?
         };
-        let part = self.uploads.write(&input.upload_id, input.part_number, body).await?;
+        let none = Checksum::default();
+        let part = self.uploads.write(&input.upload_id, input.part_number, none, body).await?;
         let result = CopyPartResult {
             e_tag: Some(part.etag()),
             last_modified: Some(part.modified),
@@ -852,7 +854,11 @@ impl S3 for Objects {
                 e_tag: Some(part.etag()),
                 size: length(part.size),
                 last_modified: Some(part.modified),
-                ..Part::default()
+                checksum_crc32: part.sums.checksum_crc32,
+                checksum_crc32c: part.sums.checksum_crc32c,
+                checksum_crc64nvme: part.sums.checksum_crc64nvme,
+                checksum_sha1: part.sums.checksum_sha1,
+                checksum_sha256: part.sums.checksum_sha256,
             })
             .collect();
         let more = limit > 0 && parts.len() > limit;
@@ -945,29 +951,30 @@ impl S3 for Objects {
                 "The provided 'x-amz-mp-object-size' header value does not match what was computed"
             ));
         }
-        // Of the whole object only when it says so; else it is made of the parts' checksums.
-        let whole = input
-            .checksum_type
-            .as_ref()
-            .is_some_and(|kind| kind.as_str() == ChecksumType::FULL_OBJECT);
-        let declared = Checksum {
-            checksum_crc32: input.checksum_crc32.filter(|_| whole),
-            checksum_crc32c: input.checksum_crc32c.filter(|_| whole),
-            checksum_crc64nvme: input.checksum_crc64nvme.filter(|_| whole),
-            checksum_sha1: input.checksum_sha1.filter(|_| whole),
-            checksum_sha256: input.checksum_sha256.filter(|_| whole),
-            checksum_type: None,
+        // Of the whole object when it says so, or did when it began; else it is made of the parts' checksums.
+        // CRC-64/NVME is never made of others.
+        let whole = match &input.checksum_type {
+            None => upload.whole || input.checksum_crc64nvme.is_some(),
+            kind => is_whole(kind.as_ref()),
         };
-        if declared != Checksum::default() {
-            let mut hasher = hasher(&declared);
+        let said = sums!(input);
+        let holds = if said == Checksum::default() {
+            true
+        } else if whole {
+            let mut hasher = sums::hasher(&said);
             chosen.checksum(&mut hasher).await?;
-            if hasher.finalize() != declared {
-                return Err(s3_error!(
-                    BadDigest,
-                    "The checksum you specified did not match the calculated checksum."
-                ));
-            }
+            hasher.finalize() == said
+        } else {
+            chosen.composes(&said)
+        };
+        if !holds {
+            return Err(s3_error!(
+                BadDigest,
+                "The checksum you specified did not match the calculated checksum."
+            ));
         }
+        // One of the whole object is kept with it.
+        let declared = if whole { said.clone() } else { Checksum::default() };
         let conditions =
             WriteConditions { matches: input.if_match, none_match: input.if_none_match };
         self.may_write(&input.bucket, &input.key, &conditions).await?;
@@ -994,11 +1001,11 @@ impl S3 for Objects {
             bucket: Some(input.bucket),
             key: Some(input.key),
             e_tag: Some(ETag::Strong(etag)),
-            checksum_crc32: declared.checksum_crc32,
-            checksum_crc32c: declared.checksum_crc32c,
-            checksum_crc64nvme: declared.checksum_crc64nvme,
-            checksum_sha1: declared.checksum_sha1,
-            checksum_sha256: declared.checksum_sha256,
+            checksum_crc32: said.checksum_crc32,
+            checksum_crc32c: said.checksum_crc32c,
+            checksum_crc64nvme: said.checksum_crc64nvme,
+            checksum_sha1: said.checksum_sha1,
+            checksum_sha256: said.checksum_sha256,
             checksum_type: input.checksum_type,
             ..CompleteMultipartUploadOutput::default()
         }))
@@ -1071,6 +1078,10 @@ fn length(bytes: u64) -> Option<i64> {
     i64::try_from(bytes).ok()
 }
 
+fn is_whole(kind: Option<&ChecksumType>) -> bool {
+    kind.is_some_and(|kind| kind.as_str() == ChecksumType::FULL_OBJECT)
+}
+
 fn asks_checksum(mode: Option<&ChecksumMode>) -> bool {
     mode.is_some_and(|mode| mode.as_str() == ChecksumMode::ENABLED)
 }
@@ -1082,15 +1093,4 @@ fn forget_checksums(head: &mut HeadObjectOutput) {
     head.checksum_sha1 = None;
     head.checksum_sha256 = None;
     head.checksum_type = None;
-}
-
-/// Takes the checksums that were declared, and no other.
-fn hasher(declared: &Checksum) -> ChecksumHasher {
-    ChecksumHasher {
-        crc32: declared.checksum_crc32.as_ref().map(|_| Crc32::new()),
-        crc32c: declared.checksum_crc32c.as_ref().map(|_| Crc32c::new()),
-        crc64nvme: declared.checksum_crc64nvme.as_ref().map(|_| Crc64Nvme::new()),
-        sha1: declared.checksum_sha1.as_ref().map(|_| Sha1::new()),
-        sha256: declared.checksum_sha256.as_ref().map(|_| Sha256::new()),
-    }
 }

@@ -3,7 +3,7 @@
 //! One line is held at a time. A line that is no request is answered like one that is refused, and
 //! the run goes on.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Cursor, Write};
 use std::path::Path;
 
 use base64::Engine;
@@ -69,11 +69,11 @@ fn verify(line: &[u8]) -> Result<Report, String> {
     let now = Timestamp::parse(&line.at).map_err(|error| format!("at: {error}"))?;
     let request =
         BASE64_STANDARD.decode(&line.request).map_err(|_| "request: not base64".to_owned())?;
-    let mut input = &request[..];
+    let mut input = Cursor::new(request);
     let head = Head::read(&mut input).map_err(|error: Unreadable| error.to_string())?;
     let verifier = Verifier::service(&line.service, &line.region);
     let rules = Rules { verifier, now, keys: &line.credentials, show: None };
-    let outcome = rules.verify(&head, &mut input).map_err(|error| error.to_string())?;
+    let outcome = rules.verify(&head, Box::new(input)).map_err(|error| error.to_string())?;
     Ok(outcome.report)
 }
 

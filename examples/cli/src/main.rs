@@ -5,6 +5,7 @@
 
 mod args;
 mod credentials;
+mod form;
 mod jsonl;
 mod raw;
 mod report;
@@ -47,9 +48,9 @@ fn main() -> ExitCode {
 }
 
 /// A file, or standard input for `-`.
-fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
+fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead + Send>> {
     if path == Path::new("-") {
-        return Ok(Box::new(io::stdin().lock()));
+        return Ok(Box::new(BufReader::new(io::stdin())));
     }
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
     Ok(Box::new(BufReader::new(file)))

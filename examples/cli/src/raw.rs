@@ -69,6 +69,8 @@ pub(crate) enum Fault {
     FieldName,
     /// The head is longer than the limit.
     TooLong,
+    /// A form is posted to something that is no bucket.
+    Bucket,
 }
 
 impl Head {
@@ -188,7 +190,7 @@ impl From<Fault> for RequestError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::RequestLine | Fault::Method => Self::MethodSyntax,
-            Fault::Target => Self::TargetSyntax,
+            Fault::Target | Fault::Bucket => Self::TargetSyntax,
             Fault::FieldLine | Fault::FieldName => Self::HeaderSyntax,
             Fault::TooLong => Self::HeadTooLong,
         }
@@ -210,6 +212,7 @@ impl fmt::Display for Fault {
             Self::FieldLine => "a line of the head is not a header field",
             Self::FieldName => "the name of a header field is not UTF-8",
             Self::TooLong => "the head is longer than 64 KiB",
+            Self::Bucket => "a form is posted to a bucket, and to nothing else",
         })
     }
 }

@@ -81,10 +81,10 @@ impl Report {
         }
     }
 
-    /// Adds what the request says of itself.
-    pub(crate) const fn claim(&mut self, access_key_id: AccessKeyId, content: ContentSha256) {
-        self.access_key_id = Some(access_key_id);
-        self.content = Some(content);
+    /// Adds what the request says of itself; a form says nothing of its content.
+    pub(crate) const fn claim(&mut self, name: AccessKeyId, content: Option<ContentSha256>) {
+        self.access_key_id = Some(name);
+        self.content = content;
     }
 
     /// The request is not valid, and the service would answer so.

@@ -7,8 +7,9 @@ use std::io::{self, BufRead, Write};
 
 use anyhow::Context;
 use countersign::{
-    BodyError, BodyVerifier, Claim, Dialect, Error, Family, ReadError, RequestError, SecretKey,
-    SigningKey, Timestamp, Verified, VerifiedBody, Verifier, VerifyError,
+    AccessKeyId, BodyError, BodyVerifier, Claim, CredentialScope, Dialect, Error, Family, Form,
+    FormError, ReadError, RequestError, SecretKey, SessionToken, SigningKey, Timestamp, Verified,
+    VerifiedBody, Verifier, VerifyError,
 };
 
 use crate::args::{Show, Verify};
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &Verify) -> anyhow::Result<u8> {
         keys: &keys,
         show: args.show,
     };
-    let Outcome { report, shown } = rules.verify(&head, &mut input).context("cannot read")?;
+    let Outcome { report, shown } = rules.verify(&head, input).context("cannot read")?;
     if let Some(text) = shown {
         show::print(&text)?;
     }
@@ -65,8 +66,11 @@ pub(crate) struct Outcome {
     pub(crate) shown: Option<Vec<u8>>,
 }
 
+/// The rest of an input, from where the body begins.
+pub(crate) type Input = Box<dyn BufRead + Send>;
+
 /// Why a request is not valid, or not known to be.
-enum Failure {
+pub(crate) enum Failure {
     Malformed(Fault),
     Refused(Stage, Error),
     Io(io::Error),
@@ -77,16 +81,23 @@ impl Rules<'_> {
     ///
     /// # Errors
     /// If the input cannot be read to its end.
-    pub(crate) fn verify(&self, head: &Head, body: &mut dyn BufRead) -> io::Result<Outcome> {
-        let report = Report::of(Mechanism::of(head, &self.verifier));
-        let mut outcome = Outcome { report, shown: None };
-        match self.climb(head, body, &mut outcome) {
+    pub(crate) fn verify(&self, head: &Head, body: Input) -> io::Result<Outcome> {
+        let mechanism = Mechanism::of(head, &self.verifier);
+        let mut outcome = Outcome { report: Report::of(mechanism), shown: None };
+        let mut form = None;
+        let climbed = match mechanism {
+            Mechanism::Form => self.climb_form(head, body, &mut form, &mut outcome),
+            _ => self.climb(head, body, &mut outcome),
+        };
+        match climbed {
             Ok(body) => outcome.report.accept(&body),
             Err(Failure::Malformed(fault)) => {
                 let error = Error::Read(ReadError::Request(RequestError::from(fault)));
                 outcome.report.refuse(Stage::Read, &error.hint(self.family()), fault);
             }
-            Err(Failure::Refused(stage, error)) => self.refuse(head, stage, error, &mut outcome),
+            Err(Failure::Refused(stage, error)) => {
+                self.refuse(head, form.as_ref(), stage, error, &mut outcome);
+            }
             Err(Failure::Io(error)) => return Err(error),
         }
         Ok(outcome)
@@ -95,7 +106,7 @@ impl Rules<'_> {
     fn climb(
         &self,
         head: &Head,
-        body: &mut dyn BufRead,
+        mut body: Input,
         outcome: &mut Outcome,
     ) -> Result<VerifiedBody, Failure> {
         let headers = head.headers().map_err(Failure::Malformed)?;
@@ -109,36 +120,51 @@ impl Rules<'_> {
                 self.verifier.read_whole(&request, &whole, self.now)
             }
         }?;
-        outcome.report.claim(claim.claimed_access_key_id(), claim.content());
+        outcome.report.claim(claim.claimed_access_key_id(), Some(claim.content()));
         outcome.shown = self
             .show
             .map(|show| show::text(show, &claim.canonical_request(), claim.string_to_sign()));
         let verifier = self.prove(claim)?.into_checked_body()?;
         let verifier = match self.verifier.dialect() {
-            Dialect::S3 => feed(verifier, body)?,
+            Dialect::S3 => feed(verifier, &mut *body)?,
             Dialect::Standard => verifier,
         };
         verifier.finish().map_err(|error| Failure::Refused(Stage::Finish, error.into()))
     }
 
     fn prove<'r>(&self, claim: Claim<'r>) -> Result<Verified<'r>, VerifyError> {
-        let name = claim.claimed_access_key_id();
-        let scope = claim.scope();
-        let Some(key) = self.keys.iter().find(|key| key.access_key_id() == name) else {
-            let decoy = SecretKey::new(DECOY).expect("it is not empty");
-            return Err(claim.refuse_unknown_key(&SigningKey::derive(&decoy, &scope)));
-        };
-        let credentials = key.credentials();
-        let key = SigningKey::derive(&credentials.secret_key, &scope);
-        match credentials.session_token {
-            Some(token) => claim.verify_session(&key, token),
-            None => claim.verify(&key),
+        let Derived { key, token } = self.key(claim.claimed_access_key_id(), &claim.scope());
+        match (key, token) {
+            (Err(decoy), _) => Err(claim.refuse_unknown_key(&decoy)),
+            (Ok(key), Some(token)) => claim.verify_session(&key, token),
+            (Ok(key), None) => claim.verify(&key),
         }
     }
 
-    fn refuse(&self, head: &Head, stage: Stage, error: Error, outcome: &mut Outcome) {
+    /// The key of a name, and the token that belongs to it.
+    pub(crate) fn key(&self, name: AccessKeyId, scope: &CredentialScope<'_>) -> Derived<'_> {
+        let Some(key) = self.keys.iter().find(|key| key.access_key_id() == name) else {
+            let decoy = SecretKey::new(DECOY).expect("it is not empty");
+            return Derived { key: Err(SigningKey::derive(&decoy, scope)), token: None };
+        };
+        let credentials = key.credentials();
+        let key = SigningKey::derive(&credentials.secret_key, scope);
+        Derived { key: Ok(key), token: credentials.session_token }
+    }
+
+    fn refuse(
+        &self,
+        head: &Head,
+        form: Option<&Form>,
+        stage: Stage,
+        error: Error,
+        outcome: &mut Outcome,
+    ) {
         let report = &mut outcome.report;
         let hint = error.hint(self.family());
+        if let Some(form) = form {
+            return report.refuse(stage, &hint.about_form(&self.verifier, form), error);
+        }
         let headers = head.headers().unwrap_or_default();
         match (error, head.request(&headers)) {
             (Error::Read(_), Ok(request)) => {
@@ -153,6 +179,13 @@ impl Rules<'_> {
     fn family(&self) -> Family {
         Family::of(self.verifier.dialect())
     }
+}
+
+/// A key for a scope.
+pub(crate) struct Derived<'k> {
+    /// The key, or what stands in for one.
+    pub(crate) key: Result<SigningKey, SigningKey>,
+    pub(crate) token: Option<SessionToken<'k>>,
 }
 
 /// Feeds all of a body.
@@ -175,6 +208,12 @@ fn feed(mut verifier: BodyVerifier, body: &mut dyn BufRead) -> Result<BodyVerifi
 
 impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
+        Self::Refused(Stage::Read, error.into())
+    }
+}
+
+impl From<FormError> for Failure {
+    fn from(error: FormError) -> Self {
         Self::Refused(Stage::Read, error.into())
     }
 }

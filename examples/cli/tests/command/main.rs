@@ -1,5 +1,6 @@
 //! The command from outside: arguments and files in; texts, objects and exit codes out.
 
+mod form;
 mod jsonl;
 mod sign;
 mod verify;

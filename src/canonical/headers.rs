@@ -148,8 +148,14 @@ impl<'a> Fields<'a> {
         order: &'a mut Order,
     ) -> Result<Self, RequestError> {
         let host = Host::settle(wire, authority)?;
-        order.sort(wire.headers, host, is_signed, added);
-        Ok(Self { wire: wire.headers, added, order, canonical: wire.canonical, list: None })
+        let Wire { headers: wire, canonical, .. } = *wire;
+        if let ([_], None) = (wire, added) {
+            // There is a host, so this is it: there is nothing to sort, as in most presigned URLs.
+            order.hold_one();
+            return Ok(Self { wire, added, order, canonical, list: Some(b"host") });
+        }
+        order.sort(wire, host, is_signed, added);
+        Ok(Self { wire, added, order, canonical, list: None })
     }
 
     /// Fields that were collected before, in the order found then.
@@ -365,9 +371,14 @@ impl<'a> Fields<'a> {
     /// Puts the list of names, and an ASCII character before it.
     #[inline(always)]
     pub(crate) fn put_names(&self, lead: u8, separator: Separator, sink: &mut impl Sink) {
-        if let (Some(list), Separator::Semicolon) = (self.list, separator) {
-            sink.put(&[lead]);
-            return sink.put(list);
+        // One name has no separator.
+        let is_one = self.order.indices.as_slice().len() == 1;
+        match self.list {
+            Some(list) if is_one || separator == Separator::Semicolon => {
+                sink.put(&[lead]);
+                return sink.put(list);
+            }
+            _ => {}
         }
         self.order.put_names(self.wire, lead, separator, sink);
     }
@@ -380,6 +391,15 @@ impl Order {
     #[inline(always)]
     fn clear(&mut self) {
         self.indices.clear();
+        self.repeats = false;
+    }
+
+    /// That of one field.
+    #[inline(always)]
+    fn hold_one(&mut self) {
+        self.indices.clear();
+        // There is room: it is that of all fields.
+        let _ = self.indices.push(0);
         self.repeats = false;
     }
 
@@ -694,7 +714,7 @@ fn after_blanks(mut rest: &[u8]) -> &[u8] {
 }
 
 /// What stands between the names of a list.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Separator {
     /// `;`, in the canonical request and in a header.
     Semicolon,

@@ -425,3 +425,33 @@ fn a_url_says_which_body_it_is_for() {
         assert_eq!(seen, expected, "{target}, {field:?}, {given:?}");
     }
 }
+
+/// A request that has its host and nothing else is signed as the same with fields that are not signed.
+#[test]
+fn a_host_that_stands_alone() {
+    let tokens = [None, Some(SessionTokenRule::Signed), Some(SessionTokenRule::AfterSigning)];
+    for (way, token) in
+        [Way::Presign, Way::PresignTo].into_iter().flat_map(|way| tokens.map(|token| (way, token)))
+    {
+        let signer = signer(Limits::DEFAULT, token);
+        let url = |headers: &[Header<'_>]| {
+            let request = Request { method: "PUT", target: "/a?b=c", headers };
+            let sent = sign(way, &signer, &request).expect("signed");
+            assert_eq!(read(&sent, Limits::DEFAULT, token), Ok(()), "{headers:?}");
+            sent.0
+        };
+        let unsigned = Header { name: "User-Agent", value: b"a" };
+        for name in ["host", "Host", "HOST", ":authority"] {
+            for value in [&b"h"[..], b"h:9000", b" \th "] {
+                let host = Header { name, value };
+                let alone = url(&[host]);
+                assert!(alone.contains("&X-Amz-SignedHeaders=host"), "{alone}");
+                assert_eq!(alone, url(&[host, unsigned]), "{way:?}, {token:?}, {host:?}");
+                assert_eq!(alone, url(&[unsigned, host]), "{way:?}, {token:?}, {host:?}");
+            }
+        }
+        let none = Request { method: "PUT", target: "/a", headers: &[unsigned] };
+        let missing = Err(SignError::Request(RequestError::HostMissing));
+        assert_eq!(sign(way, &signer, &none), missing);
+    }
+}

@@ -17,9 +17,9 @@ use countersign::tower::{
     VerifyLayer, Wanted,
 };
 use countersign::{
-    AccessKeyId, CanonicalRequest, ChecksumAlgorithm, ChunkSigner, ContentHeader, ContentSha256,
-    CredentialScope, Credentials, Framing, Header, Mechanism, Request, SecretKey, SessionToken,
-    SignError, Signer, SigningKey, Timestamp, Verifier,
+    AccessKeyId, CanonicalRequest, ChecksumAlgorithm, ChunkSigner, Claim, ContentHeader,
+    ContentSha256, CredentialScope, Credentials, Framing, Header, Mechanism, Request, SecretKey,
+    SessionToken, SignError, Signer, SigningKey, Timestamp, Verifier,
 };
 use http_body::{Body, Frame};
 use tower_layer::Layer;
@@ -471,6 +471,19 @@ fn refusals_do_not_touch_the_body() {
 }
 
 /// A body is held where its head says nothing of it, and only there.
+/// A server has as many of these as requests that wait for a key, for a body or for their handler.
+#[test]
+fn what_waits_is_small() {
+    let head = sign("s3", ID, None, ContentSha256::of(b""), 0).parts;
+    let body = Pieces(VecDeque::new(), Arc::default());
+    let mut service = VerifyLayer::new("s3", "us-east-1", Keys).clock(clock).layer(Handler);
+    let waiting = service.call(http::Request::from_parts(head, body));
+    let (claim, parts) = (size_of::<Claim<'_>>(), size_of::<http::request::Parts>());
+    // One claim and one head, and not much besides.
+    let size = size_of_val(&*waiting);
+    assert!(size < claim + parts + 700, "{size} bytes, {claim} of them a claim");
+}
+
 #[test]
 fn a_body_that_its_head_speaks_of_is_not_held() {
     let body = vec![b'a'; 2000];

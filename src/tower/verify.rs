@@ -413,33 +413,42 @@ where
         let ready = self.inner.clone();
         let mut inner = core::mem::replace(&mut self.inner, ready);
         let layer = Arc::clone(&self.layer);
+        // What is taken apart here is held once.
+        let (mut parts, mut body) = request.into_parts();
         Box::pin(async move {
-            let (mut parts, mut body) = request.into_parts();
-            let now = (layer.clock)();
-            let rules = layer.verifier();
-            let answers = layer.answers(&rules, &parts);
-            match layer.admit(&rules, &parts, &mut body, now, &answers).await {
-                Ok((head, machine, whole)) => {
-                    parts.extensions.insert(head);
-                    let body = VerifiedBody::received(machine, whole, body).hold(layer.hold);
-                    let body = match layer.max_held {
-                        None => body,
-                        Some(len) => body.max_held(len),
-                    };
-                    inner.call(http::Request::from_parts(parts, body)).await
-                }
-                Err(Refusal::Refused(error, body)) => Ok(answers.refusal(error, body)),
-                Err(Refusal::Unanswerable(status)) => Ok(answers.respond(status, String::new())),
-            }
+            let (head, machine, whole) = match layer.admit(&parts, &mut body).await {
+                Ok(admitted) => admitted,
+                Err(answer) => return Ok(answer),
+            };
+            parts.extensions.insert(head);
+            let body = VerifiedBody::received(machine, whole, body).hold(layer.hold);
+            let body = match layer.max_held {
+                None => body,
+                Some(len) => body.max_held(len),
+            };
+            inner.call(http::Request::from_parts(parts, body)).await
         })
     }
 }
 
-/// Why a layer answers by itself, and the body of its answer.
+/// A head that is verified, the machine for its body, and the body if that had to be held.
+type Admitted = (VerifiedHead, Box<BodyVerifier>, Option<Bytes>);
+
+/// Why a body is not taken in, or a key not found.
 enum Refusal {
-    Refused(Error, String),
+    Refused(Error),
     /// A status that says it all.
     Unanswerable(u16),
+}
+
+impl Refusal {
+    /// The answer, which has no body.
+    fn answer<R: From<String>>(self, answers: &Answers) -> Response<R> {
+        match self {
+            Self::Refused(error) => answers.refusal(error, String::new()),
+            Self::Unanswerable(status) => answers.respond(status, String::new()),
+        }
+    }
 }
 
 impl<K: KeyProvider> VerifyLayer<K> {
@@ -473,7 +482,7 @@ impl<K: KeyProvider> VerifyLayer<K> {
                 None => return Ok(whole.freeze()),
                 Some(Err(_)) => {
                     let error = Error::Body(BodyError::Truncated);
-                    return Err(Refusal::Refused(error, String::new()));
+                    return Err(Refusal::Refused(error));
                 }
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
@@ -486,36 +495,48 @@ impl<K: KeyProvider> VerifyLayer<K> {
         }
     }
 
-    /// Verifies the head; gives the machine for the body, and the body if that had to be held.
-    async fn admit<B>(
-        &self,
-        rules: &Verifier<'_>,
-        parts: &Parts,
-        body: &mut B,
-        now: Timestamp,
-        answers: &Answers,
-    ) -> Result<(VerifiedHead, Box<BodyVerifier>, Option<Bytes>), Refusal>
+    /// Verifies the head; gives the machine for the body, and the body if that had to be held. Else the
+    /// answer.
+    ///
+    /// Many requests can wait for keys and bodies: whatever is large is kept over as few of the waits
+    /// as can be.
+    async fn admit<B, R>(&self, parts: &Parts, body: &mut B) -> Result<Admitted, Response<R>>
     where
         B: Body<Data = Bytes> + Unpin,
+        R: From<String>,
     {
+        let now = (self.clock)();
         let head = Head::new(parts);
-        let read = rules.read(&head.request(), now);
-        let whole = match read {
-            Err(ReadError::ContentUnknown) => Some(self.whole(body).await?),
-            _ => None,
-        };
-        let read = match &whole {
-            None => read,
-            Some(body) => rules.read_whole(&head.request(), body, now),
+        let whole: Option<Bytes>;
+        let (answers, read) = {
+            let rules = self.verifier();
+            let answers = self.answers(&rules, parts);
+            let read = match rules.read(&head.request(), now) {
+                Err(ReadError::ContentUnknown) => None,
+                read => Some(read),
+            };
+            let read = match read {
+                Some(read) => {
+                    whole = None;
+                    read
+                }
+                None => {
+                    let body = self.whole(body).await;
+                    whole = Some(body.map_err(|refusal| refusal.answer(&answers))?);
+                    let body = whole.as_deref().unwrap_or_default();
+                    rules.read_whole(&head.request(), body, now)
+                }
+            };
+            (answers, read)
         };
         let refuse = |error: Error| {
-            let request = head.request();
+            let (rules, request) = (self.verifier(), head.request());
             let hint = error.hint(answers.family);
             let hint = match &whole {
-                None => hint.about(rules, &request, now),
-                Some(body) => hint.about_whole(rules, &request, body, now),
+                None => hint.about(&rules, &request, now),
+                Some(body) => hint.about_whole(&rules, &request, body, now),
             };
-            Refusal::Refused(error, answers.body(&hint))
+            answers.refusal(error, answers.body(&hint))
         };
         let claim = read.map_err(|error| refuse(error.into()))?;
         let wanted = Wanted {
@@ -527,7 +548,8 @@ impl<K: KeyProvider> VerifyLayer<K> {
             ),
             session_token: claim.session_token().map(|token| ClaimedToken(token.to_vec())),
         };
-        let found = self.keys.find(wanted).await.map_err(|_| Refusal::Unanswerable(500))?;
+        let found = self.keys.find(wanted).await;
+        let found = found.map_err(|_| Refusal::Unanswerable(500).answer(&answers))?;
         let verified = match &found {
             // The same work as a wrong signature; no key is told from another by its time.
             None => Err(claim.refuse_unknown_key(&SigningKey::from_bytes(&[0; 32]))),
@@ -539,7 +561,8 @@ impl<K: KeyProvider> VerifyLayer<K> {
         };
         let verified = verified.map_err(|error| refuse(error.into()))?;
         let view = VerifiedHead::of(&verified, answers.clone());
-        let machine = verified.into_checked_body().map_err(|error| refuse(error.into()))?;
+        let machine = verified.into_checked_body();
+        let machine = machine.map_err(|error| refuse(error.into()))?;
         Ok((view, Box::new(machine), whole))
     }
 }

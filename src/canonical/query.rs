@@ -96,6 +96,11 @@ impl<'a> KeptQuery<'a> {
         all.filter(move |parameter| parameter.name != signature)
     }
 
+    #[cfg(feature = "tower")]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
     /// What a `+` means in this query.
     pub(crate) const fn plus(&self) -> PlusSign {
         self.plus

@@ -114,11 +114,14 @@ pub struct VerifiedHead {
 impl VerifiedHead {
     fn of(verified: &Verified<'_>, answers: Answers) -> Self {
         let mut query = Pairs::default();
-        for parameter in verified.query() {
-            query.put(
-                |text| parameter.name.pieces(|piece| text.extend_from_slice(piece)),
-                |text| parameter.value.pieces(|piece| text.extend_from_slice(piece)),
-            );
+        // Most requests have none, and to sort many takes room that is made first.
+        if verified.has_query() {
+            for parameter in verified.query() {
+                query.put(
+                    |text| parameter.name.pieces(|piece| text.extend_from_slice(piece)),
+                    |text| parameter.value.pieces(|piece| text.extend_from_slice(piece)),
+                );
+            }
         }
         Self {
             access_key_id: verified.access_key_id(),
@@ -538,7 +541,10 @@ impl<K: KeyProvider> VerifyLayer<K> {
             };
             answers.refusal(error, answers.body(&hint))
         };
-        let claim = read.map_err(|error| refuse(error.into()))?;
+        let claim = match read {
+            Ok(claim) => claim,
+            Err(error) => return Err(refuse(error.into())),
+        };
         let wanted = Wanted {
             claimed_access_key_id: claim.claimed_access_key_id(),
             scope: KeyScope::new(
@@ -559,11 +565,15 @@ impl<K: KeyProvider> VerifyLayer<K> {
                 Err(_) => Err(VerifyError::SessionTokenMismatch),
             },
         };
-        let verified = verified.map_err(|error| refuse(error.into()))?;
+        let verified = match verified {
+            Ok(verified) => verified,
+            Err(error) => return Err(refuse(error.into())),
+        };
         let view = VerifiedHead::of(&verified, answers.clone());
-        let machine = verified.into_checked_body();
-        let machine = machine.map_err(|error| refuse(error.into()))?;
-        Ok((view, Box::new(machine), whole))
+        match verified.into_checked_body() {
+            Ok(machine) => Ok((view, Box::new(machine), whole)),
+            Err(error) => Err(refuse(error.into())),
+        }
     }
 }
 

@@ -120,6 +120,12 @@ impl<'r> Verified<'r> {
             })
     }
 
+    /// Whether anything stands in the query.
+    #[cfg(feature = "tower")]
+    pub(crate) const fn has_query(&self) -> bool {
+        !self.claim.head.query.is_empty()
+    }
+
     /// Whether the signature covers this field; trust no other.
     #[must_use]
     pub fn covers(&self, header: &str) -> bool {

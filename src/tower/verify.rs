@@ -114,7 +114,7 @@ pub struct VerifiedHead {
 impl VerifiedHead {
     fn of(verified: &Verified<'_>, answers: Answers) -> Self {
         let mut query = Pairs::default();
-        // Most requests have none, and to sort many takes room that is made first.
+        // Many requests have none, and to sort parameters takes room that is made first.
         if verified.has_query() {
             for parameter in verified.query() {
                 query.put(

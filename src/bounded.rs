@@ -92,15 +92,6 @@ impl<const N: usize> Bounded<u8, N> {
         }
         Ok(())
     }
-
-    /// A copy of these bytes, if they fit.
-    #[inline(always)]
-    pub(crate) fn copy_of(from: &[u8]) -> Result<Self, Full> {
-        let mut copy = Self::filled_with(0);
-        bytes::copy(copy.items.get_mut(..from.len()).ok_or(Full)?, from);
-        copy.len = from.len();
-        Ok(copy)
-    }
 }
 
 impl<T: Copy + PartialEq, const N: usize> PartialEq for Bounded<T, N> {
@@ -133,7 +124,7 @@ mod tests {
         assert!(pair.push(1).is_ok() && pair.push(2).is_ok());
         assert!(pair.push(3).is_err());
         assert_eq!(pair.as_slice(), [1, 2]);
-        assert!(Bounded::<u8, 2>::copy_of(b"abc").is_err());
+        assert!(Bounded::<u8, 2>::filled_with(0).extend(b"abc").is_err());
         assert_eq!((pair.pop(), pair.pop(), pair.pop()), (Some(2), Some(1), None));
     }
 }

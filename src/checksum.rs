@@ -155,8 +155,10 @@ impl ChecksumAlgorithm {
     pub(crate) fn parse(self, value: &[u8]) -> Option<Checksum> {
         let mut buffer = [0; MAX_LEN];
         let text = core::str::from_utf8(value).ok()?;
-        let digest = base64::decode(text, &mut buffer).filter(|d| d.len() == self.len())?;
-        Some(Checksum { digest: Bounded::copy_of(digest).ok()? })
+        let bytes = base64::decode(text, &mut buffer).filter(|bytes| bytes.len() == self.len())?;
+        let mut digest = Bounded::filled_with(0);
+        digest.extend(bytes).ok()?;
+        Some(Checksum { digest })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::Filled;
+use super::Pieces;
 use super::encode::{encode, is_unreserved};
 use super::query::VALUE;
 use crate::bounded::{Bounded, Full};
@@ -38,24 +38,37 @@ impl CredentialText {
         if scope.region.len().max(scope.service.len()) > Self::PART_LEN {
             return Err(CredentialError::TooLong);
         }
-        let text = Self::write(access_key_id, scope).map_err(|Full| CredentialError::TooLong)?;
-        let mut room = [0; Self::MAX_LEN + 2 * SLASHES];
-        let mut escaped = Filled::new(&mut room);
-        encode(text.as_slice(), VALUE, &mut escaped);
-        let escaped = escaped.written().and_then(|escaped| Bounded::copy_of(escaped).ok());
-        Ok(Self { text, scope_at: access_key_id.as_bytes().len() + 1, escaped })
+        let mut written = Self {
+            text: Bounded::filled_with(0),
+            scope_at: access_key_id.as_bytes().len() + 1,
+            escaped: None,
+        };
+        written.write(access_key_id, scope).map_err(|Full| CredentialError::TooLong)?;
+        written.escape();
+        Ok(written)
     }
 
     fn write(
+        &mut self,
         access_key_id: &AccessKeyId,
         scope: &CredentialScope<'_>,
-    ) -> Result<Bounded<u8, { Self::MAX_LEN }>, Full> {
-        let mut text = Bounded::filled_with(0);
-        text.extend(access_key_id.as_bytes())?;
-        text.extend(b"/")?;
+    ) -> Result<(), Full> {
+        self.text.extend(access_key_id.as_bytes())?;
+        self.text.extend(b"/")?;
         let mut written = Ok(());
-        scope.each_piece(|piece| written = written.and_then(|()| text.extend(piece)));
-        written.map(|()| text)
+        scope.each_piece(|piece| written = written.and_then(|()| self.text.extend(piece)));
+        written
+    }
+
+    fn escape(&mut self) {
+        let escaped = self.escaped.insert(Bounded::filled_with(0));
+        let mut written = Ok(());
+        let mut sink =
+            Pieces(|piece: &[u8]| written = written.and_then(|()| escaped.extend(piece)));
+        encode(self.text.as_slice(), VALUE, &mut sink);
+        if written.is_err() {
+            self.escaped = None;
+        }
     }
 
     #[inline(always)]

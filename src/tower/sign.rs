@@ -219,8 +219,9 @@ where
         let ready = self.inner.clone();
         let mut inner = core::mem::replace(&mut self.inner, ready);
         let layer = Arc::clone(&self.layer);
+        // What is taken apart here is held once.
+        let (mut parts, body) = request.into_parts();
         Box::pin(async move {
-            let (mut parts, body) = request.into_parts();
             let body = layer.sign(&mut parts, body).await?;
             inner
                 .call(http::Request::from_parts(parts, body))

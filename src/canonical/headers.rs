@@ -150,7 +150,8 @@ impl<'a> Fields<'a> {
         let host = Host::settle(wire, authority)?;
         let Wire { headers: wire, canonical, .. } = *wire;
         if let ([_], None) = (wire, added) {
-            // There is a host, so this is it: there is nothing to sort, as in most presigned URLs.
+            // There is a host, and it is always signed: this is it. Nothing is left to sort, as in
+            // most presigned URLs.
             order.hold_one();
             return Ok(Self { wire, added, order, canonical, list: Some(b"host") });
         }
